@@ -1,0 +1,33 @@
+"""Fold text for comparison: one rule for headings, ids, place names and searches."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["fold"]
+
+_GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe"})
+_NOT_WORD = re.compile(r"[\W_]+", re.UNICODE)
+
+
+def fold(text: str) -> str:
+    """Return `text` in the form in which two spellings of one name are equal.
+
+    Case, punctuation and repeated blanks are dropped, umlauts and ß are written out and
+    other accents removed; letters of every script are kept.
+
+    >>> fold("  St. Goarshausen ")
+    'st goarshausen'
+    >>> fold("Bürgerhaus/Nachbarschaftshaus") == fold("BUERGERHAUS – Nachbarschaftshaus")
+    True
+    >>> fold("Майнц")
+    'маинц'
+    """
+    german = unicodedata.normalize("NFKC", text).casefold().translate(_GERMAN)
+    plain = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", german)
+        if not unicodedata.combining(letter)
+    )
+    return _NOT_WORD.sub(" ", plain).strip()
