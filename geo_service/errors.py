@@ -11,6 +11,7 @@
     ├── NotFoundError       what was asked for does not exist
     ├── GeocodingError      a geocoder cannot be set up or used
     ├── StoreError          the database cannot be read or written
+    │   └── ConflictError     somebody else wrote since the caller last read
     └── SchemaError         a table breaks its contract: our bug
 
 A message says where, what was expected and what came:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from geo_service.schema import Issue
 
 __all__ = [
+    "ConflictError",
     "FileFormatError",
     "GeoServiceError",
     "GeocodingError",
@@ -78,6 +80,10 @@ class GeocodingError(GeoServiceError):
 
 class StoreError(GeoServiceError):
     """The database cannot be read or written."""
+
+
+class ConflictError(StoreError):
+    """Somebody else wrote since the caller last read; read again and retry."""
 
 
 class SchemaError(GeoServiceError):

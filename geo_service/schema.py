@@ -41,6 +41,26 @@ KEY_COLUMN: Final[Mapping[Level, str]] = {
 }
 """The column of `Municipalities` that holds a level's key (AGS 8 digits, 9, 5 and 2)."""
 
+LAND_NAMES: Final[Mapping[str, str]] = {
+    "01": "Schleswig-Holstein",
+    "02": "Hamburg",
+    "03": "Niedersachsen",
+    "04": "Bremen",
+    "05": "Nordrhein-Westfalen",
+    "06": "Hessen",
+    "07": "Rheinland-Pfalz",
+    "08": "Baden-Württemberg",
+    "09": "Bayern",
+    "10": "Saarland",
+    "11": "Berlin",
+    "12": "Brandenburg",
+    "13": "Mecklenburg-Vorpommern",
+    "14": "Sachsen",
+    "15": "Sachsen-Anhalt",
+    "16": "Thüringen",
+}
+"""The Länder by the first two digits of every official key (Destatis, Gemeindeverzeichnis)."""
+
 Precision: TypeAlias = Literal["address", "street", "postcode", "locality", "municipality"]
 """How exact a point is, finest first; a point is never called finer than its proof."""
 
@@ -167,10 +187,14 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """Several places fit and nothing stated tells them apart: never guessed."""
+    """Several places fit and nothing stated tells them apart: never guessed.
+
+    Also a single place that contradicts what is stated besides; `reason` says so.
+    """
 
     source: str
     candidates: tuple[Candidate, ...]
+    reason: str = ""
 
 
 FailureKind: TypeAlias = Literal[

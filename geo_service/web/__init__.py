@@ -1,0 +1,151 @@
+"""The web application: pages for residents, data for their map, and the service's health."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, cast
+
+from flask import Flask, render_template, request, url_for
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from geo_service.config import static_dir, templates_dir
+from geo_service.errors import GeoServiceError, InputError, NotFoundError, StoreError
+from geo_service.formats import german_number
+from geo_service.web.answers import HTML, Assets, Body, answer
+from geo_service.web.pages import pages
+from geo_service.web.site import EXTENSION, Backdrop, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Response
+
+    from geo_service.config import Settings
+    from geo_service.snapshot import SnapshotHolder
+
+__all__ = ["HEADERS", "STATUS", "create_app"]
+
+STATUS: Final[dict[type[GeoServiceError], int]] = {
+    InputError: 400,
+    NotFoundError: 404,
+    StoreError: 503,
+    GeoServiceError: 500,
+}
+"""Which HTTP status an error of ours becomes; the first class that fits."""
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self';"
+        " frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": (
+        "geolocation=(self), camera=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What every answer carries."""
+
+_MACHINE_PATHS: Final = ("/api/", "/daten/", "/healthz")
+_log = logging.getLogger(__name__)
+
+_TEXTS: Final = {
+    400: ("Das haben wir nicht verstanden", "Die Adresse ist nicht richtig."),
+    404: ("Diese Seite gibt es nicht", "Vielleicht ist die Adresse falsch oder veraltet."),
+    405: ("Das geht hier nicht", "Diese Seite kann man nur ansehen."),
+    500: ("Bei uns ist ein Fehler passiert", "Bitte versuchen Sie es in ein paar Minuten wieder."),
+    503: (
+        "Das Verzeichnis ist gerade nicht erreichbar",
+        "Bitte versuchen Sie es in ein paar Minuten wieder.",
+    ),
+}
+
+
+def create_app(
+    holder: SnapshotHolder,
+    settings: Settings,
+    *,
+    today: Callable[[], dt.date] = dt.date.today,
+) -> Flask:
+    """Build the application on a holder of snapshots.
+
+    Parameters
+    ----------
+    holder
+        Gives the present snapshot; is asked once per request.
+    settings
+        Name, operator and contact as pages show them.
+    today
+        Gives the day against which records are old.
+    """
+    app = Flask(__name__, static_folder=None, template_folder=str(templates_dir()))
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    site = Site(holder, settings, today, Assets(static_dir()), Backdrop())
+    app.extensions[EXTENSION] = site
+    app.register_blueprint(pages)
+    app.jinja_env.filters["number"] = german_number
+    app.jinja_env.globals |= {"settings": settings, "asset": _asset_address(site.assets)}
+    app.jinja_env.filters["markup"] = Markup
+    app.after_request(_add_headers)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(GeoServiceError, _our_error)
+    return app
+
+
+def _asset_address(assets: Assets) -> Callable[[str], str]:
+    def asset(name: str) -> str:
+        return url_for("pages.static", name=name, v=assets.version(name) or None)
+
+    return asset
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _our_error(error: GeoServiceError) -> Response:
+    """Answer an error of ours: with its text where the visitor can act on it."""
+    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    if status >= 500:
+        _log.error("%s %s: %s", request.method, request.path, error, exc_info=error)
+        return _error_answer(status)
+    return _error_answer(status, detail=str(error))
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:  # a redirect to the proper address
+        return cast("Response", error.get_response())
+    response = _error_answer(status)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
+
+
+def _error_answer(status: int, *, detail: str | None = None) -> Response:
+    """Answer with a page, or with a problem (RFC 9457) where programs ask."""
+    title, text = _TEXTS.get(status) or _TEXTS[400 if status < 500 else 500]
+    if request.path.startswith(_MACHINE_PATHS):
+        problem = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail or text,
+        }
+        body = Body(json.dumps(problem, ensure_ascii=False).encode(), "application/problem+json")
+    else:
+        page = render_template("error.html", status=status, title=title, text=detail or text)
+        body = Body(page.encode(), HTML, quality=5)
+    return answer(body, cache="no-store", status=status)

@@ -1,0 +1,507 @@
+"""The command line: serve, import, refresh, review, coverage, load-population."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from geo_service import coverage, exports, geocoding, pipeline, records, review
+from geo_service.config import Settings, load_settings
+from geo_service.errors import GeoServiceError, QueryError, ValidationError
+from geo_service.formats import german_date, german_distance, german_number, german_percent
+from geo_service.schema import (
+    CATEGORIES,
+    LEVELS,
+    THEMES,
+    Coverage,
+    Duplicate,
+    ImportReport,
+    Issue,
+    Level,
+)
+from geo_service.snapshot import Snapshot, Territory, load_territory
+from geo_service.store import Store
+
+__all__ = ["cli", "main"]
+
+EXIT_FINDINGS: Final = 1
+"""It was done, but rows were rejected or findings wait for a person."""
+EXIT_REFUSED: Final = 2
+"""Nothing was done: the call, the file or a setting is wrong."""
+SHOWN: Final = 20
+"""Faults and findings printed to the terminal; a file has them all."""
+LEVEL_NAMES: Final = {
+    "gemeinde": "Gemeinden",
+    "verbandsgemeinde": "Verbandsgemeinden und verbandsfreie Gemeinden",
+    "kreis": "Landkreise und kreisfreie Städte",
+    "land": "Land",
+}
+
+console = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a fault of the user's is one clear message, not a traceback."""
+    try:
+        status = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="geo-service",
+            standalone_mode=False,
+        )
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        stderr.print("Stopped.")
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except GeoServiceError as error:
+        if isinstance(error, ValidationError):
+            _print_issues(error.issues)
+        stderr.print(f"[bold red]Refused:[/] {escape(str(error))}")
+        sys.exit(EXIT_REFUSED)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def database_option(command: _Command) -> _Command:
+    """Add ``--database``, which goes before DATABASE_URL."""
+    return click.option(
+        "--database",
+        metavar="URL",
+        help="Database; default: DATABASE_URL, else SQLite in instance/.",
+    )(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="geo-service")
+def cli() -> None:
+    """Begegnungsorte in Rheinland-Pfalz: records, coverage, maps."""
+
+
+@cli.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; default 127.0.0.1.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on; default 8000.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Web processes; default 2.")
+@click.option("--reset", is_flag=True, help="Set the database aside and build it anew from data/.")
+@database_option
+def serve(
+    host: str | None, port: int | None, workers: int | None, reset: bool, database: str | None
+) -> None:
+    """Serve the pages; the first start builds the database from the example records."""
+    settings = _settings(database, host=host, port=port, workers=workers)
+    # Imported late: the other commands start without the web.
+    from geo_service import server
+
+    server.check_port(settings.host, settings.port)
+    if reset:
+        with Store(settings.database_url) as store:
+            aside = store.reset(now=_now())
+        console.print(f"Database set aside as {aside}" if aside else "No database was there yet.")
+    territory = load_territory(settings.data_dir)
+    with _workshop(settings, territory) as workshop:
+        if workshop.store.revision() == 0:
+            examples = settings.data_dir / "initiativen" / "initiativen.csv"
+            console.print(f"Building the database from {examples}")
+            _print_report(pipeline.import_file(examples, workshop, today=_today()))
+        revision = workshop.store.revision()
+    address = f"[{settings.host}]" if ":" in settings.host else settings.host
+    console.print(
+        escape(
+            f"Serving {settings.service_name}, revision {revision},"
+            f" on http://{address}:{settings.port} (Ctrl-C ends)"
+        ),
+        soft_wrap=True,
+    )
+    sys.stdout.flush()
+    server.serve(settings, territory)
+
+
+@cli.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show what would happen; write nothing.")
+@click.option("--strict", is_flag=True, help="Refuse the file when any row has a fault.")
+@click.option("--dataset", metavar="NAME", help="List this is an edition of; default: file name.")
+@click.option(
+    "--issues",
+    "issues_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="OUT.csv",
+    help="Write every fault to this file.",
+)
+@database_option
+def import_command(
+    file: Path,
+    dry_run: bool,
+    strict: bool,
+    dataset: str | None,
+    issues_file: Path | None,
+    database: str | None,
+) -> int:
+    """Import a list of places and initiatives: all or nothing, one revision.
+
+    FILE is CSV, XLSX or GeoJSON; docs/records.md lists the headings.
+    Exit status: 0 all rows imported, 1 some rows rejected, 2 nothing imported.
+    """
+    settings = _settings(database)
+    with _workshop(settings, load_territory(settings.data_dir)) as workshop:
+        try:
+            report = pipeline.import_file(
+                file, workshop, today=_today(), dataset=dataset, strict=strict, dry_run=dry_run
+            )
+        except ValidationError as error:
+            _write_issues(issues_file, error.issues)
+            raise
+    _write_issues(issues_file, report.issues)
+    _print_report(report)
+    return EXIT_FINDINGS if report.rejected else 0
+
+
+@cli.command()
+@database_option
+def refresh(database: str | None) -> None:
+    """Find points and municipalities of all stored records anew."""
+    settings = _settings(database)
+    with _workshop(settings, load_territory(settings.data_dir)) as workshop:
+        outcomes = pipeline.refresh(workshop, today=_today())
+        revision = workshop.store.revision()
+    updated = sum(outcome.updated for outcome in outcomes)
+    unchanged = sum(outcome.unchanged for outcome in outcomes)
+    console.print(f"{updated} records updated, {unchanged} unchanged; revision {revision}.")
+
+
+@cli.command("review")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE.csv",
+    help="Write all findings to this file.",
+)
+@database_option
+def review_command(out: Path | None, database: str | None) -> int:
+    """List what a person should look at: points missing, doubtful or too rough; duplicates.
+
+    Exit status: 0 nothing to look at, 1 findings.
+    """
+    with _existing_store(_settings(database)) as store:
+        state = store.read()
+    findings = review.find_findings(state.initiatives)
+    duplicates = records.find_duplicates(state.initiatives)
+    for reason, words in review.REASONS.items():
+        _print_findings(words, [finding for finding in findings if finding.reason == reason])
+    _print_duplicates(duplicates)
+    total = len(findings) + len(duplicates)
+    console.print(
+        f"Revision {state.revision}: {len(state.initiatives)} records, {len(findings)} to look at,"
+        f" {len(duplicates)} probable duplicates."
+    )
+    if out is not None:
+        exports.write_rows(
+            out, [f.as_dict() for f in findings] + [_duplicate_row(d) for d in duplicates]
+        )
+        console.print(escape(f"Written to {out}."))
+    return EXIT_FINDINGS if total else 0
+
+
+@cli.command("coverage")
+@click.option(
+    "--level", type=click.Choice(LEVELS), default="kreis", show_default=True, help="Areas to list."
+)
+@click.option("--radius-km", type=float, help="Service radius in km, as the crow flies; default 5.")
+@click.option("--category", multiple=True, type=click.Choice(CATEGORIES), help="Only these count.")
+@click.option("--theme", multiple=True, type=click.Choice(THEMES), help="Only these count.")
+@click.option("--all", "show_all", is_flag=True, help="Print every area, not the worst 40.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write .csv, .xlsx, .geojson or .gpkg with source notes.",
+)
+@database_option
+def coverage_command(
+    level: Level,
+    radius_km: float | None,
+    category: tuple[str, ...],
+    theme: tuple[str, ...],
+    show_all: bool,
+    out: Path | None,
+    database: str | None,
+) -> None:
+    """Measure how well places reach people, worst areas first."""
+    settings = _settings(database)
+    parameters = coverage.CoverageParameters(
+        radius_m=settings.radius_m if radius_km is None else radius_km * 1000,
+        categories=category,
+        themes=theme,
+    )
+    territory = load_territory(settings.data_dir)
+    with _existing_store(settings) as store:
+        current = Snapshot.of(store.read(), territory)
+    table = current.coverage(level, parameters, today=_today())
+    _print_coverage(table, level, current, parameters, show_all=show_all)
+    if out is not None:
+        exports.write_coverage(
+            out,
+            table,
+            territory.areas[level],
+            parameters=parameters.describe(),
+            source_notes=current.source_notes,
+            revision=current.revision,
+            today=_today(),
+        )
+        console.print(escape(f"Written to {out}."))
+
+
+@cli.command("load-population")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+def load_population(file: Path, database: str | None) -> None:
+    """Load a population grid, so that people count where they live.
+
+    FILE is the Zensus 2022 grid of 1 km or 100 m, CSV or the official zip.
+    """
+    settings = _settings(database)
+    with _workshop(settings, load_territory(settings.data_dir)) as workshop:
+        report = pipeline.load_population(file, workshop)
+    grid = report.grid
+    console.print(
+        f"{german_number(grid.people)} people in {german_number(grid.cells)} cells;"
+        f" {german_number(grid.cells_outside)} cells with {german_number(grid.people_outside)}"
+        f" people lie outside the Land, {german_number(grid.unknown)} cells are unknown;"
+        f" revision {report.revision}.",
+        soft_wrap=True,
+    )
+
+
+# ------------------------------------------------------------------------------ set-up
+
+
+def _settings(database: str | None, **overrides: Any) -> Settings:
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if database:
+        given["database_url"] = database
+    return replace(load_settings(), **given)
+
+
+@contextmanager
+def _existing_store(settings: Settings) -> Iterator[Store]:
+    """Open the store to read; a database that has no records yet is the user's next step."""
+    with Store(settings.database_url) as store:
+        store.migrate()
+        if store.revision() == 0:
+            raise QueryError(
+                "the database: expected records, got none yet; import a file first"
+                " (geo-service import FILE) or start the service, which loads the examples"
+            )
+        yield store
+
+
+@contextmanager
+def _workshop(settings: Settings, territory: Territory) -> Iterator[pipeline.Workshop]:
+    with Store(settings.database_url) as store, _progress() as progress:
+        store.migrate()
+        yield pipeline.Workshop(store, territory, _online(settings), progress)
+
+
+def _online(settings: Settings) -> geocoding.OnlineGeocoder | None:
+    if not settings.geocoder:
+        return None
+    return geocoding.make_online_geocoder(
+        geocoding.OnlineSettings(
+            service=settings.geocoder,
+            endpoint=settings.geocoder_url,
+            contact=settings.geocoder_contact,
+            min_delay_s=settings.geocoder_min_delay_s,
+            timeout_s=settings.geocoder_timeout_s,
+            licence=settings.geocoder_licence,
+        )
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, float | None], None]]:
+    """Show how many addresses are done and how long the rest will take."""
+    columns = (
+        TextColumn("Finding addresses"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[remaining]}"),
+    )
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False, remaining="")
+
+        def show(done: int, total: int, remaining_s: float | None) -> None:
+            left = "" if remaining_s is None else f"{dt.timedelta(seconds=round(remaining_s))} left"
+            bar.update(task, completed=done, total=total, visible=True, remaining=left)
+
+        yield show
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).astimezone().date()
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+# ------------------------------------------------------------------------------ output
+
+
+def _write_issues(path: Path | None, issues: Sequence[Issue]) -> None:
+    if path is not None:
+        records.write_issues(path, issues)
+        stderr.print(escape(f"{len(issues)} faults and hints written to {path}."))
+
+
+def _print_issues(issues: Sequence[Issue]) -> None:
+    for issue in issues[:SHOWN]:
+        colour = "red" if issue.severity == "error" else "yellow"
+        stderr.print(f"[{colour}]{issue.severity}[/] {escape(str(issue))}")
+    if len(issues) > SHOWN:
+        stderr.print(f"… and {len(issues) - SHOWN} more; --issues OUT.csv writes them all.")
+
+
+def _print_report(report: ImportReport) -> None:
+    _print_issues(report.issues)
+    verb = "Would import" if report.dry_run else "Imported"
+    console.print(
+        escape(
+            f"{verb} {report.file}: {report.rows} rows, {report.accepted} accepted"
+            f" ({report.created} new, {report.updated} updated, {report.unchanged} unchanged),"
+            f" {report.rejected} rejected; revision {report.revision}."
+        ),
+        soft_wrap=True,
+    )
+    found = report.statuses.get("found", 0)
+    rest = {status: n for status, n in sorted(report.statuses.items()) if status != "found"}
+    others = "".join(f", {count} {status.replace('_', ' ')}" for status, count in rest.items())
+    console.print(f"Points: {found} of {report.accepted} found{others}.")
+    if report.missing:
+        console.print(
+            f"{len(report.missing)} stored records are not in this file; they were kept."
+        )
+    _print_duplicates(report.duplicates)
+
+
+def _print_duplicates(duplicates: Sequence[Duplicate]) -> None:
+    if not duplicates:
+        return
+    table = Table(title=f"{len(duplicates)} probable duplicates, not merged", title_justify="left")
+    for heading in ("Name", "Other name", "Alike", "Apart", "Why"):
+        table.add_column(heading, overflow="fold")
+    for pair in duplicates[:SHOWN]:
+        table.add_row(
+            escape(pair.name),
+            escape(pair.other_name),
+            german_percent(pair.score, 0),
+            german_distance(pair.distance_m, missing="unknown"),
+            escape(pair.reason),
+        )
+    console.print(table)
+    if len(duplicates) > SHOWN:
+        console.print(f"… and {len(duplicates) - SHOWN} more; geo-service review --out has all.")
+
+
+def _duplicate_row(pair: Duplicate) -> dict[str, Any]:
+    return {
+        "reason": "probably the same place",
+        "id": pair.id,
+        "name": pair.name,
+        "stated": "",
+        "detail": f"{pair.other_id} {pair.other_name}: {pair.reason}",
+        "source_line": None,
+    }
+
+
+def _print_findings(words: str, findings: Sequence[review.Finding]) -> None:
+    if not findings:
+        return
+    table = Table(title=f"{len(findings)}: {words}", title_justify="left")
+    for heading in ("Id", "Name", "Stated", "Detail"):
+        table.add_column(heading, overflow="fold")
+    for finding in findings[:SHOWN]:
+        table.add_row(*map(escape, (finding.id, finding.name, finding.stated, finding.detail)))
+    console.print(table)
+    if len(findings) > SHOWN:
+        console.print(f"… and {len(findings) - SHOWN} more; --out FILE.csv has them all.")
+
+
+def _print_coverage(
+    table: Coverage,
+    level: Level,
+    current: Snapshot,
+    parameters: coverage.CoverageParameters,
+    *,
+    show_all: bool,
+) -> None:
+    worst = table.sort_values(
+        ["share_reached", "population"], ascending=[True, False], na_position="last", kind="stable"
+    )
+    shown = worst if show_all else worst.head(WORST_SHOWN)
+    printed = Table(
+        title=f"{LEVEL_NAMES[level]}, Stand {german_date(current.changed_at.date())}",
+        title_justify="left",
+    )
+    printed.add_column("Gebiet", overflow="fold")
+    for heading in COVERAGE_HEADINGS:
+        printed.add_column(heading, justify="right")
+    printed.add_column("Lücke", overflow="fold")
+    for row in shown.to_dict("records"):
+        printed.add_row(*_coverage_cells(row))
+    console.print(printed)
+    if len(shown) < len(worst):
+        console.print(f"{len(worst) - len(shown)} weitere Gebiete: --all oder --out DATEI.")
+    for label, value in parameters.describe().items():
+        console.print(escape(f"{label}: {value}"), soft_wrap=True)
+    for note in current.source_notes:
+        console.print(escape(note), style="dim", soft_wrap=True)
+
+
+COVERAGE_HEADINGS: Final = (
+    "Einwohner",
+    "Orte",
+    "je 10.000",
+    "erreicht",
+    "nicht erreicht",
+    "Ø nächster",
+    "E2SFCA",
+    "ungefähr",
+    "veraltet",
+    "ohne Datum",
+)
+WORST_SHOWN: Final = 40
+
+
+def _coverage_cells(row: dict[Any, Any]) -> list[str]:
+    gap = row["gap_reason"] if row["gap"] is True or isinstance(row["gap_reason"], str) else ""
+    return [
+        escape(row["name"]),
+        german_number(row["population"]),
+        german_number(row["places"]),
+        german_number(row["places_per_10k"], 2, missing="?"),
+        german_percent(row["share_reached"], 1, missing="?"),
+        german_number(row["people_beyond"], missing="?"),
+        german_distance(row["nearest_mean_m"], missing="?"),
+        german_number(row["e2sfca"], 2, missing="?"),
+        german_number(row["rough"]),
+        german_number(row["stale"]),
+        german_number(row["undated"]),
+        escape(gap) if isinstance(gap, str) else "",
+    ]
+
+
+if __name__ == "__main__":
+    main()

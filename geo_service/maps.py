@@ -1,0 +1,360 @@
+"""Tables to Folium maps with our own assets, and to the GeoJSON that those maps load.
+
+Folium turns its text arguments into script, so no text of a record, a place or a visitor
+ever reaches Folium: a map gets ids, numbers and addresses of ours, and loads its data by
+URL. Its script is served as a file, its container carries ``data-`` attributes, and nothing
+is inline, so a page runs under ``script-src 'self'; style-src 'self'``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+import folium
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from branca.element import CssLink, Figure, JavascriptLink, MacroElement
+from folium.elements import JSCSSMixin
+from folium.template import Template
+
+from geo_service.errors import QueryError
+from geo_service.schema import (
+    KEY_COLUMN,
+    METRIC_CRS,
+    WGS84,
+    Level,
+    Municipalities,
+    check_municipalities,
+    to_geojson,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "BORDER_TOLERANCE_M",
+    "MAP_ID",
+    "MapOptions",
+    "MapParts",
+    "MapPlace",
+    "borders_geojson",
+    "build_places_map",
+    "places_geojson",
+    "thin_borders",
+    "towns_json",
+]
+
+MAP_ID: Final = "karte_orte"
+"""Name of the map in its script and id of its container: fixed, so bytes repeat."""
+
+BORDER_TOLERANCE_M: Final = 100.0
+"""How far a thinned border may stray: 4 px at the zoom where a municipality fills a phone."""
+
+_LEAFLET_JS: Final = (("leaflet_js", "vendor/leaflet/leaflet.js"),)
+_LEAFLET_CSS: Final = (
+    ("leaflet_css", "vendor/leaflet/leaflet.css"),
+    ("map_css", "css/map.css"),
+)
+_CLUSTER_JS: Final = (("cluster_js", "vendor/leaflet.markercluster/leaflet.markercluster.js"),)
+_CLUSTER_CSS: Final = (("cluster_css", "vendor/leaflet.markercluster/MarkerCluster.css"),)
+"""Our assets, by a name that no other asset has, as paths below the static folder."""
+
+TOWN_ZOOMS: Final = ((80_000, 7), (35_000, 8), (15_000, 9), (6_000, 10))
+"""From how many people a town's name shows, and from which zoom on."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapOptions:
+    """Where a map finds its data, and which part of the earth it starts with.
+
+    `bounds` are west, south, east, north in degrees (EPSG:4326). Addresses are this
+    service's own and relative to the page.
+    """
+
+    places_url: str
+    borders_url: str
+    towns_url: str
+    revision: int
+    bounds: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class MapParts:
+    """A map in parts: markup for the page, a script for a file, and the assets it needs.
+
+    `scripts` and `styles` are paths below the static folder, in loading order.
+    """
+
+    html: str
+    script: str
+    scripts: tuple[str, ...]
+    styles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapPlace:
+    """What the map says about a place; missing is None. Degrees, EPSG:4326.
+
+    `rough` is set where the point stands for a whole town or municipality.
+    """
+
+    id: str
+    name: str
+    category: str
+    group: str
+    organisation: str | None
+    where: str
+    rough: bool
+    hours: str | None
+    languages: str | None
+    freshness: str
+    lon: float
+    lat: float
+
+
+class _PageMap(folium.Map):
+    """Folium's map without foreign assets, inline style or a random id."""
+
+    _template = Template(
+        """
+        {%- macro html(this, kwargs) -%}
+        <div class="map" id="{{ this.get_name()|e }}"
+          {%- for name, value in this.data.items() %} data-{{ name|e }}="{{ value|e }}"
+          {%- endfor %}></div>
+        {%- endmacro -%}
+        {%- macro script(this, kwargs) -%}
+        import { calm, fitWhenShown } from "./static/js/map.js";
+        const {{ this.get_name() }} = L.map({{ this.get_name()|tojson }}, {
+          ...{{ this.options|tojavascript }}, ...calm(),
+        });
+        fitWhenShown({{ this.get_name() }}, {{ this.fit|tojson }});
+        L.control.zoom({{ this.zoom_texts|tojavascript }}).addTo({{ this.get_name() }});
+        L.control.scale({ imperial: false }).addTo({{ this.get_name() }});
+        {% endmacro -%}
+        """
+    )
+
+    def __init__(self, options: MapOptions) -> None:
+        west, south, east, north = options.bounds
+        super().__init__(
+            location=((south + north) / 2, (west + east) / 2),
+            tiles=None,
+            zoom_start=8,
+            zoom_control=False,
+            attribution_control=False,
+            max_bounds_viscosity=0.8,
+        )
+        self.default_js, self.default_css = [*_LEAFLET_JS], [*_LEAFLET_CSS]
+        self._name, self._id = MAP_ID.split("_")
+        # Folium wants latitude first.
+        self.fit = [[south, west], [north, east]]
+        self.options |= {"min_zoom": 6, "max_zoom": 17, "zoom_snap": 0.5}
+        self.options["max_bounds"] = [[south - 1.5, west - 2.5], [north + 1.5, east + 2.5]]
+        self.zoom_texts = {
+            "position": "bottomright",
+            "zoom_in_title": "Karte vergrößern",
+            "zoom_out_title": "Karte verkleinern",
+        }
+        self.data = {
+            "places": options.places_url,
+            "borders": options.borders_url,
+            "towns": options.towns_url,
+            "revision": str(options.revision),
+        }
+
+
+class _Borders(MacroElement):
+    """The Land, its Kreise and, from a nearer zoom, its municipalities as backdrop."""
+
+    _template = Template(
+        """
+        {%- macro script(this, kwargs) -%}
+        import { addBorders } from "./static/js/borders.js";
+        addBorders({{ this._parent.get_name() }});
+        {% endmacro -%}
+        """
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._name, self._id = "grenzen", "0"
+
+
+class _Places(JSCSSMixin):
+    """Every place of one GeoJSON address, clustered."""
+
+    _template = Template(
+        """
+        {%- macro script(this, kwargs) -%}
+        import { addPlaces } from "./static/js/places.js";
+        addPlaces({{ this._parent.get_name() }});
+        {% endmacro -%}
+        """
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.default_js, self.default_css = [*_CLUSTER_JS], [*_CLUSTER_CSS]
+        self._name, self._id = "orte", "0"
+
+
+def build_places_map(options: MapOptions) -> MapParts:
+    """Build the map of places; the same options give the same bytes.
+
+    The script depends on the bounds alone, so one file serves every page and filter; what
+    a page shows is in the ``data-`` attributes of its container.
+    """
+    page_map = _PageMap(options)
+    _Borders().add_to(page_map)
+    _Places().add_to(page_map)
+    figure = cast("Figure", page_map.get_root())
+    figure.render()
+    links = list(figure.header._children.values())
+    return MapParts(
+        html=figure.html.render(),
+        script=figure.script.render(),
+        scripts=tuple(link.url for link in links if isinstance(link, JavascriptLink)),
+        styles=tuple(link.url for link in links if isinstance(link, CssLink)),
+    )
+
+
+def places_geojson(places: Iterable[MapPlace], *, revision: int, listed: int) -> bytes:
+    """Write places as a compact GeoJSON FeatureCollection (RFC 7946), UTF-8.
+
+    Parameters
+    ----------
+    places
+        The places that have a point, in the order of the list.
+    revision
+        Revision of the store they were read at, written as a member of the collection.
+    listed
+        How many places the list beside the map has, those without a point included.
+    """
+    features = [
+        {
+            "type": "Feature",
+            "id": place.id,
+            "geometry": {
+                "type": "Point",
+                "coordinates": [round(place.lon, 6), round(place.lat, 6)],
+            },
+            "properties": _properties(place),
+        }
+        for place in places
+    ]
+    collection = {
+        "type": "FeatureCollection",
+        "revision": revision,
+        "listed": listed,
+        "features": features,
+    }
+    return json.dumps(collection, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _properties(place: MapPlace) -> dict[str, str | bool]:
+    """Return what the popup says; what is unknown is left out."""
+    known: dict[str, str | bool | None] = {
+        "name": place.name,
+        "category": place.category,
+        "group": place.group,
+        "organisation": place.organisation,
+        "where": place.where,
+        "rough": place.rough or None,
+        "hours": place.hours,
+        "languages": place.languages,
+        "freshness": place.freshness,
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def thin_borders(
+    municipalities: Municipalities, *, tolerance_m: float = BORDER_TOLERANCE_M
+) -> Municipalities:
+    """Thin the borders so that neighbours keep their common border.
+
+    Parameters
+    ----------
+    municipalities
+        A valid coverage. One row in, one row out, order kept.
+    tolerance_m
+        Side of the square whose area a left-out corner may have, in metres (EPSG:25832).
+
+    Notes
+    -----
+    Visvalingam–Whyatt on the coverage (`shapely.coverage_simplify`).
+    """
+    metric = municipalities.to_crs(METRIC_CRS)
+    thin = shapely.coverage_simplify(np.asarray(metric.geometry.array), tolerance_m)
+    frame = municipalities.set_geometry(gpd.GeoSeries(thin, crs=METRIC_CRS).to_crs(WGS84))
+    return check_municipalities(frame)
+
+
+def borders_geojson(
+    thinned: Municipalities, *, level: Level, kreis_key: str | None = None, note: str = ""
+) -> bytes:
+    """Write the borders of one level as compact GeoJSON (RFC 7946), UTF-8.
+
+    The areas of every level are unions of the same thinned municipalities, so lines of two
+    levels lie on one another. Features carry ``key``, ``name`` and a label point (``at``).
+
+    Parameters
+    ----------
+    thinned
+        Municipalities from `thin_borders`.
+    level
+        Level to write.
+    kreis_key
+        Only the areas of this Kreis, by its five digits.
+    note
+        Source note, written as the collection's ``attribution``.
+
+    Raises
+    ------
+    QueryError
+        If no area lies in `kreis_key`.
+    """
+    rows = thinned if kreis_key is None else thinned[thinned["kreis_key"] == kreis_key]
+    if not len(rows):
+        raise QueryError(f"kreis: expected the five-digit key of a Kreis, got {kreis_key!r}")
+    areas = _dissolve(rows, level)
+    return to_geojson(areas, columns=["key", "name", "at"], decimals=4, note=note)
+
+
+def _dissolve(rows: gpd.GeoDataFrame, level: Level) -> gpd.GeoDataFrame:
+    """Return an area per key of `level`, with its name and a point for its label."""
+    if level == "gemeinde":
+        areas = rows.rename(columns={"ags": "key"})
+        at = list(zip(rows["seat_lon"], rows["seat_lat"], strict=True))
+    else:
+        keyed = rows.assign(key=rows[KEY_COLUMN[level]], name=_area_names(rows, level))
+        areas = keyed[["key", "name", "geometry"]].dissolve("key", method="coverage").reset_index()
+        inside = areas.geometry.representative_point()
+        at = list(zip(inside.x, inside.y, strict=True))
+    points = [[round(lon, 4), round(lat, 4)] for lon, lat in at]
+    return gpd.GeoDataFrame(areas.assign(at=pd.Series(points, index=areas.index)))
+
+
+def _area_names(rows: gpd.GeoDataFrame, level: Level) -> pd.Series[str]:
+    """Return for each municipality the name of its area of `level`."""
+    if level == "land":
+        return pd.Series("Rheinland-Pfalz", index=rows.index)
+    if level == "kreis":
+        return rows["kreis"]
+    return rows["verbandsgemeinde"].fillna(rows["name"])
+
+
+def towns_json(municipalities: Municipalities, *, note: str = "") -> bytes:
+    """Write the names of the larger towns: name, lon, lat, least zoom; the largest first."""
+    rows = municipalities.sort_values(["population", "ags"], ascending=[False, True])
+    columns = rows[["name", "seat_lon", "seat_lat", "population"]]
+    towns = []
+    for name, lon, lat, people in columns.itertuples(index=False, name=None):
+        zoom = next((zoom for least, zoom in TOWN_ZOOMS if people >= least), None)
+        if zoom is not None:
+            towns.append([name, round(lon, 4), round(lat, 4), zoom])
+    body = {"attribution": note, "towns": towns}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

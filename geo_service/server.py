@@ -1,0 +1,77 @@
+"""Serve the app with gunicorn: a few workers that follow the store's revision."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from gunicorn.app.base import BaseApplication
+
+from geo_service.errors import SettingsError
+from geo_service.snapshot import SnapshotHolder, Territory
+from geo_service.store import Store
+from geo_service.web import create_app
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from geo_service.config import Settings
+
+__all__ = ["check_port", "serve"]
+
+THREADS: Final = 4
+"""Requests that one worker answers at the same time."""
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise SettingsError when nothing can listen on `host` and `port`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"port {port} on {host}: expected a free port, got: {error.strerror};"
+                " choose another with --port"
+            ) from error
+
+
+def serve(settings: Settings, territory: Territory) -> None:
+    """Serve until SIGINT or SIGTERM; does not return before.
+
+    `territory` is loaded once and shared by the workers; each opens the store itself.
+    """
+    _Server(settings, territory).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn, configured by our settings alone."""
+
+    def __init__(self, settings: Settings, territory: Territory) -> None:
+        self.settings = settings
+        self.territory = territory
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self.settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        options: dict[str, Any] = {
+            "bind": f"{host}:{settings.port}",
+            "workers": settings.workers,
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "timeout": 60,
+            "graceful_timeout": 5,
+            "keepalive": 5,
+            "loglevel": "warning",
+            "proc_name": "geo-service",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        holder = SnapshotHolder(Store(self.settings.database_url), self.territory)
+        return create_app(holder, self.settings)

@@ -1,0 +1,424 @@
+"""One immutable view of the store at one revision, and the holder that keeps it current.
+
+A reader takes `SnapshotHolder.current()` once per answer and reads nothing else, so that
+everything in the answer is of one revision.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+
+from geo_service import gazetteer as gazetteers
+from geo_service import municipalities as territories
+from geo_service import population as populations
+from geo_service.coverage import CoverageParameters, compute_levels
+from geo_service.errors import FileFormatError, GeoServiceError, StoreError
+from geo_service.schema import LEVELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geo_service.schema import (
+        Areas,
+        Coverage,
+        Initiatives,
+        Level,
+        Municipalities,
+        Population,
+    )
+    from geo_service.store import Store, StoredState
+
+__all__ = ["HolderStatus", "Snapshot", "SnapshotHolder", "Territory", "load_territory"]
+
+T = TypeVar("T")
+
+# --------------------------------------------------------------------------- territory
+
+
+class _AreasByLevel(Mapping["Level", "Areas"]):
+    """The areas of each level, merged when first asked for."""
+
+    def __init__(self, municipalities: Municipalities) -> None:
+        self._municipalities = municipalities
+        self._built: dict[Level, Areas] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, level: Level) -> Areas:
+        if level not in LEVELS:
+            raise KeyError(level)
+        with self._lock:
+            if level not in self._built:
+                self._built[level] = territories.build_areas(self._municipalities, level)
+            return self._built[level]
+
+    def __iter__(self) -> Any:
+        return iter(LEVELS)
+
+    def __len__(self) -> int:
+        return len(LEVELS)
+
+
+@dataclass(frozen=True, eq=False)
+class Territory:
+    """The Land: read-only input that every snapshot shares. What is costly is made on demand.
+
+    Parameters
+    ----------
+    municipalities
+        Boundaries and figures (EPSG:4326).
+    places
+        Names besides the municipalities' own, as `gazetteer.PLACE_COLUMNS`.
+    about
+        Sources, licences and dates of both, as the build wrote them.
+    """
+
+    municipalities: Municipalities
+    places: pd.DataFrame
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def areas(self) -> Mapping[Level, Areas]:
+        """The areas of each level, sorted by key."""
+        return _AreasByLevel(self.municipalities)
+
+    @cached_property
+    def index(self) -> territories.MunicipalityIndex:
+        """Answers which municipality a point lies in."""
+        return territories.MunicipalityIndex(self.municipalities)
+
+    @cached_property
+    def gazetteer(self) -> gazetteers.Gazetteer:
+        """Finds places by name."""
+        return gazetteers.Gazetteer(self.municipalities, self.places)
+
+    @cached_property
+    def seats(self) -> Population:
+        """Where people count while no population grid is loaded."""
+        return populations.seat_population(self.municipalities)
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees (EPSG:4326)."""
+        west, south, east, north = (float(edge) for edge in self.municipalities.total_bounds)
+        return west, south, east, north
+
+    @cached_property
+    def source_notes(self) -> tuple[str, ...]:
+        """The notes that the licences of boundaries and figures ask for, each once."""
+        return tuple(dict.fromkeys(_notes(self.about)))
+
+
+def _notes(about: Mapping[str, Any]) -> list[str]:
+    """Return every ``source_note`` in `about`, the outer ones first."""
+    own = [str(about["source_note"])] if about.get("source_note") else []
+    parts = [part for part in about.values() if isinstance(part, Mapping)]
+    return own + [note for part in parts for note in _notes(part)]
+
+
+def load_territory(data_dir: Path) -> Territory:
+    """Load the Land from ``data/gemeinden/``.
+
+    Raises
+    ------
+    FileFormatError
+        If a file is missing or is not what ``scripts/build_gemeinden.py`` writes.
+    """
+    folder = data_dir / "gemeinden"
+    about_file = folder / "gemeinden.json"
+    try:
+        about = json.loads(about_file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{about_file}: expected JSON, got {error}") from error
+    return Territory(
+        territories.load_municipalities(folder / "gemeinden.gpkg"),
+        gazetteers.load_places(folder / "orte.csv"),
+        about,
+    )
+
+
+# ---------------------------------------------------------------------- derived values
+
+_MAX_VALUES: Final = 512
+_MAX_BYTES: Final = 256_000_000
+_SAMPLE: Final = 50
+
+
+class _Slot:
+    """A value, or the place where one thread makes it while the others wait."""
+
+    __slots__ = ("lock", "made", "size", "value")
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.made = False
+        self.size = 0
+        self.value: Any = None
+
+
+class _Derived:
+    """Values by key, each made once; the least recently used go first when it gets full."""
+
+    def __init__(self, max_values: int = _MAX_VALUES, max_bytes: int = _MAX_BYTES) -> None:
+        self._max_values = max_values
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+        with slot.lock:
+            if not slot.made:
+                self._fill(key, slot, make)
+            return cast("T", slot.value)
+
+    def _fill(self, key: Hashable, slot: _Slot, make: Callable[[], Any]) -> None:
+        try:
+            slot.value = make()
+            slot.made = True
+        finally:
+            with self._lock:
+                if slot.made:
+                    self._keep(key, slot)
+                elif self._slots.get(key) is slot:
+                    del self._slots[key]
+
+    def _keep(self, key: Hashable, slot: _Slot) -> None:
+        slot.size = _size(slot.value)
+        self._slots[key] = slot
+        self._bytes += slot.size
+        for oldest in [key for key, slot in self._slots.items() if slot.made]:
+            if len(self._slots) <= self._max_values and self._bytes <= self._max_bytes:
+                return
+            self._bytes -= self._slots.pop(oldest).size
+
+
+def _size(value: Any) -> int:
+    """Estimate how many bytes a value holds; long sequences by a sample."""
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    if isinstance(value, np.ndarray):
+        return int(value.nbytes)
+    if isinstance(value, (pd.DataFrame, pd.Series)):
+        return int(np.sum(value.memory_usage(deep=False)))
+    if dataclasses.is_dataclass(value):
+        parts = [getattr(value, part.name) for part in dataclasses.fields(value)]
+    elif isinstance(value, Mapping):
+        parts = list(value.values())
+    elif isinstance(value, (tuple, list)):
+        parts = list(value)
+    else:
+        return 64
+    sample = parts[:: max(1, len(parts) // _SAMPLE)]
+    return 64 + sum(map(_size, sample)) * len(parts) // max(1, len(sample))
+
+
+# ---------------------------------------------------------------------------- snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Everything readers see, at one revision. Never change a table of it.
+
+    `population` is the loaded grid or, where none is loaded, the seats of the
+    municipalities; its `basis` says which.
+    """
+
+    revision: int
+    changed_at: dt.datetime
+    initiatives: Initiatives
+    population: Population
+    territory: Territory
+    _derived: _Derived = field(default_factory=_Derived, repr=False)
+
+    @classmethod
+    def of(cls, state: StoredState, territory: Territory) -> Snapshot:
+        """Make the snapshot of what was read from the store in one transaction."""
+        return cls(
+            revision=state.revision,
+            changed_at=state.changed_at,
+            initiatives=state.initiatives,
+            population=state.population or territory.seats,
+            territory=territory,
+        )
+
+    @property
+    def municipalities(self) -> Municipalities:
+        """The municipalities of the territory."""
+        return self.territory.municipalities
+
+    @property
+    def areas(self) -> Mapping[Level, Areas]:
+        """The areas of each level."""
+        return self.territory.areas
+
+    def derive(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` makes of this revision, made once per key.
+
+        Threads that ask for the same key wait for the one that makes it. A value that
+        `make` could not make is not kept. Old values go when there are too many.
+
+        Parameters
+        ----------
+        key
+            Name of the value and every parameter that it depends on.
+        make
+            Makes the value from this snapshot alone; it may derive other keys.
+        """
+        return self._derived.get(key, make)
+
+    def coverage(
+        self, level: Level, parameters: CoverageParameters | None = None, *, today: dt.date
+    ) -> Coverage:
+        """Return the coverage of a level's areas; measured once for all levels."""
+        chosen = parameters or CoverageParameters()
+
+        def make() -> dict[Level, Coverage]:
+            return compute_levels(
+                self.initiatives,
+                self.municipalities,
+                self.population,
+                parameters=chosen,
+                today=today,
+            )
+
+        return self.derive(("coverage", chosen, today), make)[level]
+
+    @property
+    def source_notes(self) -> tuple[str, ...]:
+        """Say what the figures rest on: boundaries, population and points, each note once."""
+        return self.derive(("source notes",), self._source_notes)
+
+    def _source_notes(self) -> tuple[str, ...]:
+        points = self.initiatives.loc[self.initiatives["coordinate_status"] == "found"]
+        origins = points[["coordinate_source", "coordinate_licence"]].drop_duplicates().dropna()
+        named = sorted(f"{source} ({licence})" for source, licence in origins.to_numpy().tolist())
+        notes = (*self.territory.source_notes, self.population.source_note, *named)
+        return tuple(dict.fromkeys(note for note in notes if note))
+
+
+# ------------------------------------------------------------------------------ holder
+
+
+@dataclass(frozen=True, slots=True)
+class HolderStatus:
+    """What a holder serves, and since when it has not reached the store, with the reason."""
+
+    revision: int | None
+    changed_at: dt.datetime | None
+    unreachable_since: dt.datetime | None
+    error: str | None
+
+
+class SnapshotHolder:
+    """Keeps the current snapshot of a store, for all threads of a process.
+
+    It asks the store at most once in `min_interval_s`, and only when somebody asks it. One
+    thread then builds the new snapshot while the others are given the last one. When the
+    store is out of reach the last good snapshot is served on; attempts get rarer, so that a
+    store that hangs holds up one caller in ten seconds at the most.
+
+    Parameters
+    ----------
+    store
+        Read only.
+    territory
+        Shared by all snapshots.
+    clock
+        Seconds that never run backwards.
+    now
+        The time of day, for `status`.
+    min_interval_s
+        Seconds between two questions to the store, >= 0.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        territory: Territory,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        min_interval_s: float = 1.0,
+    ) -> None:
+        self._store = store
+        self._territory = territory
+        self._clock = clock
+        self._now = now
+        self._min_interval_s = min_interval_s
+        self._snapshot: Snapshot | None = None
+        self._trouble: tuple[dt.datetime, str] | None = None
+        self._next_question = clock()
+        self._asking = threading.Lock()
+
+    def current(self) -> Snapshot:
+        """Return the snapshot of the current revision, or of the last one that was read.
+
+        Raises
+        ------
+        StoreError
+            If the store was never reached.
+        """
+        if self._due() and self._asking.acquire(blocking=self._snapshot is None):
+            try:
+                if self._due():
+                    self._ask()
+            finally:
+                self._asking.release()
+        if self._snapshot is None:
+            reason = self._trouble[1] if self._trouble else "not asked yet"
+            raise StoreError(f"no revision could be read so far: {reason}")
+        return self._snapshot
+
+    def status(self) -> HolderStatus:
+        """Say what is served and whether the store was reached the last time."""
+        snapshot, trouble = self._snapshot, self._trouble
+        return HolderStatus(
+            revision=snapshot.revision if snapshot else None,
+            changed_at=snapshot.changed_at if snapshot else None,
+            unreachable_since=trouble[0] if trouble else None,
+            error=trouble[1] if trouble else None,
+        )
+
+    @property
+    def store_reachable(self) -> bool:
+        """Whether the store answered the last time it was asked."""
+        return self._trouble is None
+
+    def _due(self) -> bool:
+        return self._clock() >= self._next_question
+
+    def _ask(self) -> None:
+        asked_at = self._clock()
+        try:
+            self._refresh()
+        except GeoServiceError as error:
+            since = self._trouble[0] if self._trouble else self._now()
+            self._trouble = (since, str(error))
+            waited_s = self._clock() - asked_at
+            self._next_question = self._clock() + max(self._min_interval_s, 9 * waited_s)
+        else:
+            self._trouble = None
+            self._next_question = asked_at + self._min_interval_s
+
+    def _refresh(self) -> None:
+        served = self._snapshot
+        if served is None or self._store.latest() != (served.revision, served.changed_at):
+            self._snapshot = Snapshot.of(self._store.read(), self._territory)

@@ -1,0 +1,94 @@
+// What every map of ours needs, whatever it shows.
+
+/* global L */
+
+/** Whether the reader asked for little motion. */
+export function isCalm() {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/**
+ * Options that take all motion out of a map for readers who asked for little.
+ * @returns {object} options for `L.map`
+ */
+export function calm() {
+  return isCalm()
+    ? { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false }
+    : {};
+}
+
+/**
+ * Call `start` once, as soon as the map has a size: a phone shows the list first.
+ * @param {L.Map} map
+ * @param {() => void} start
+ */
+export function whenShown(map, start) {
+  const container = map.getContainer();
+  const observer = new ResizeObserver(() => {
+    if (container.clientWidth === 0 || container.clientHeight === 0) return;
+    observer.disconnect();
+    map.invalidateSize({ animate: false });
+    start();
+  });
+  observer.observe(container);
+}
+
+/**
+ * Fit the map to bounds once it is shown, and keep its size true from then on.
+ * @param {L.Map} map
+ * @param {[[number, number], [number, number]]} bounds south-west and north-east, latitude first
+ */
+export function fitWhenShown(map, bounds) {
+  map.fitBounds(bounds, { animate: false });
+  whenShown(map, () => {
+    map.fitBounds(bounds, { animate: false, padding: [4, 4] });
+    new ResizeObserver(() => map.invalidateSize({ animate: false })).observe(map.getContainer());
+  });
+}
+
+/**
+ * Load JSON from our own server.
+ * @param {string} url
+ * @returns {Promise<any>}
+ */
+export async function load(url) {
+  const answer = await fetch(url, { credentials: "omit" });
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return answer.json();
+}
+
+/**
+ * Tell the reader something about the map, politely; an empty text takes it away.
+ * @param {L.Map} map
+ * @param {string} text
+ * @param {{label: string, act: () => void}} [button]
+ */
+export function say(map, text, button) {
+  const line = map.getContainer().parentElement?.querySelector(".map-status");
+  if (!line) return;
+  line.replaceChildren(document.createTextNode(text));
+  if (!button) return;
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = "quiet";
+  element.textContent = button.label;
+  element.addEventListener("click", button.act);
+  line.append(" ", element);
+}
+
+/**
+ * Read a colour of the style sheet, for what is drawn on a canvas.
+ * @param {string} name of a custom property
+ */
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/**
+ * Call `paint` now and whenever the reader switches between light and dark.
+ * @param {() => void} paint
+ */
+export function onColours(paint) {
+  paint();
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+}

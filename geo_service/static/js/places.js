@@ -1,0 +1,321 @@
+// The places of the list on the map: one GeoJSON layer, clustered, by mouse, touch and keys.
+
+/* global L */
+
+import { isCalm, load, say, whenShown } from "./map.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const GROUPS = new Set(["begegnung", "haus", "initiative", "beratung", "sprache", "hilfe"]);
+
+/**
+ * Load the places named by the container's `data-places` and show them.
+ *
+ * The container then answers the event `place:show` (detail: the id of a place).
+ * @param {L.Map} map
+ */
+export function addPlaces(map) {
+  const container = map.getContainer();
+  const { places, revision } = container.dataset;
+  if (!places) return;
+  const clusters = L.markerClusterGroup({
+    animate: !isCalm(),
+    chunkedLoading: true,
+    iconCreateFunction: clusterIcon,
+    maxClusterRadius: 56,
+    showCoverageOnHover: false,
+    spiderfyDistanceMultiplier: 1.5,
+    spiderLegPolylineOptions: { weight: 1, className: "map-leg", interactive: false },
+  });
+  /** @type {Map<string, L.Marker>} */
+  const markers = new Map();
+  makeKeyable(map);
+  map.addLayer(clusters);
+
+  const ready = new Promise((resolve) => {
+    const start = async () => {
+      say(map, "Orte werden geladen …");
+      try {
+        const data = await load(places);
+        for (const feature of data.features) markers.set(feature.id, placeMarker(feature));
+        clusters.addLayers([...markers.values()]);
+        arrive(map, clusters, data, revision);
+        container.dataset.ready = String(markers.size);
+        resolve(undefined);
+      } catch (error) {
+        console.warn(String(error));
+        say(map, "Die Karte konnte die Orte nicht laden. In der Liste stehen alle.", {
+          label: "Noch einmal versuchen",
+          act: start,
+        });
+      }
+    };
+    whenShown(map, start);
+  });
+
+  container.addEventListener("place:show", async (event) => {
+    await ready;
+    const marker = markers.get(/** @type {CustomEvent} */ (event).detail);
+    if (!marker) return;
+    map.invalidateSize({ animate: false });
+    clusters.zoomToShowLayer(marker, () => marker.openPopup());
+  });
+}
+
+/**
+ * Fit the map to a choice of places, and say where map and list may differ.
+ * @param {L.Map} map
+ */
+function arrive(map, clusters, data, revision) {
+  say(map, "");
+  const container = map.getContainer();
+  const chosen = new URL(container.dataset.places ?? "", location.href).search !== "";
+  if (chosen && data.features.length > 0) {
+    map.fitBounds(clusters.getBounds(), { animate: false, maxZoom: 12, padding: [36, 36] });
+  }
+  if (data.features.length === 0) {
+    say(map, data.listed ? "Diese Orte stehen nur in der Liste." : "Keine Orte gefunden.");
+  }
+  if (String(data.revision) !== revision) {
+    say(map, "Es gibt neue Angaben.", { label: "Seite neu laden", act: () => location.reload() });
+  }
+}
+
+/** A `L.DivIcon` whose element carries a name of its own. */
+const NamedIcon = L.DivIcon.extend({
+  createIcon(old) {
+    const element = L.DivIcon.prototype.createIcon.call(this, old);
+    element.setAttribute("aria-label", this.options.label);
+    return element;
+  },
+});
+
+/** @param {L.MarkerCluster} cluster */
+function clusterIcon(cluster) {
+  const count = cluster.getChildCount();
+  const html = document.createElement("span");
+  html.textContent = count.toLocaleString("de-DE");
+  const size = count < 10 ? 36 : count < 100 ? 42 : 50;
+  return new ClusterIcon({
+    html,
+    className: "cluster",
+    iconSize: [size, size],
+    label: `${html.textContent} Orte nah beieinander. Öffnen`,
+    ring: ring(cluster.getAllChildMarkers().map((marker) => marker.options.group)),
+  });
+}
+
+/** A cluster's icon: its ring shows how many places are of which group. */
+const ClusterIcon = NamedIcon.extend({
+  createIcon(old) {
+    const element = NamedIcon.prototype.createIcon.call(this, old);
+    element.style.background = this.options.ring;
+    return element;
+  },
+});
+
+/**
+ * @param {string[]} groups one per place
+ * @returns {string} a CSS gradient whose sectors are the groups' shares
+ */
+function ring(groups) {
+  const sectors = [];
+  let from = 0;
+  for (const group of GROUPS) {
+    const to = from + groups.filter((one) => one === group).length / groups.length;
+    if (to > from) sectors.push(`var(--${group}) ${from}turn ${to}turn`);
+    from = to;
+  }
+  return `conic-gradient(${sectors.join(", ")})`;
+}
+
+/**
+ * @param {{id: string, geometry: {coordinates: [number, number]}, properties: Record<string, any>}} feature
+ * @returns {L.Marker}
+ */
+function placeMarker({ id, geometry, properties }) {
+  const [lon, lat] = geometry.coordinates;
+  const label = [properties.name, properties.category, properties.rough ? "Lage ungefähr" : ""];
+  const marker = L.marker([lat, lon], {
+    icon: new NamedIcon({
+      html: markElement(properties.group, Boolean(properties.rough)),
+      className: "map-mark",
+      iconSize: [44, 44],
+      popupAnchor: [0, -14],
+      label: label.filter(Boolean).join(", "),
+    }),
+    group: groupOf(properties.group),
+    title: properties.name,
+  });
+  marker.bindPopup(() => popupContent(id, properties), {
+    // The legend's button lies over the upper edge, zoom and scale over the lower.
+    autoPanPaddingTopLeft: [12, 68],
+    autoPanPaddingBottomRight: [12, 16],
+    maxWidth: 290,
+    minWidth: 200,
+  });
+  return marker;
+}
+
+/**
+ * @param {string} group
+ * @param {boolean} rough
+ */
+export function markElement(group, rough) {
+  const name = groupOf(group);
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", `mark mark-${name}${rough ? " mark-rough" : ""}`);
+  svg.setAttribute("aria-hidden", "true");
+  svg.setAttribute("focusable", "false");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `#mark-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** @param {string} group */
+function groupOf(group) {
+  return GROUPS.has(group) ? group : "initiative";
+}
+
+/**
+ * What the popup says; text of records reaches the page as text alone.
+ * @param {string} id
+ * @param {Record<string, any>} place
+ */
+function popupContent(id, place) {
+  const box = document.createElement("article");
+  box.className = "popup";
+  box.tabIndex = -1;
+  const line = (tag, text, className) => {
+    if (!text) return;
+    const element = document.createElement(tag);
+    element.textContent = text;
+    element.dir = "auto";
+    if (className) element.className = className;
+    box.append(element);
+  };
+  line("h3", place.name);
+  line("p", [place.category, place.organisation].filter(Boolean).join(" · "), "kind");
+  line("p", place.where);
+  line("p", place.rough ? "Lage ungefähr: Das Zeichen steht in der Mitte des Ortes." : "", "rough");
+  line("p", place.hours ? `Geöffnet: ${place.hours}` : "");
+  line("p", place.languages ? `Sprachen: ${place.languages}` : "");
+  line("p", place.freshness, "meta");
+  const more = document.createElement("a");
+  more.href = placeAddress(id);
+  more.textContent = "Mehr zu diesem Ort";
+  box.append(more);
+  return box;
+}
+
+/** @param {string} id */
+function placeAddress(id) {
+  const home = /** @type {HTMLAnchorElement|null} */ (document.querySelector("a.home"))?.pathname ?? "/";
+  return `${home}ort/${id.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+/**
+ * Make the markers one stop of the Tab key, with arrow keys between them, and give focus
+ * back to the marker when its popup closes.
+ * @param {L.Map} map
+ */
+function makeKeyable(map) {
+  const pane = /** @type {HTMLElement} */ (map.getPane("markerPane"));
+  let lost = false;
+  /** @type {HTMLElement|null} */
+  let opener = null;
+  const marks = () =>
+    /** @type {HTMLElement[]} */ ([...pane.querySelectorAll("[role=button]")]).filter(inView);
+  const inView = (element) => {
+    const box = element.getBoundingClientRect();
+    const frame = map.getContainer().getBoundingClientRect();
+    const [x, y] = middle(box);
+    return x > frame.left && x < frame.right && y > frame.top && y < frame.bottom;
+  };
+  const tidy = () => {
+    const frame = map.getContainer().getBoundingClientRect();
+    const centre = middle(frame);
+    const seen = marks();
+    let stop = seen.find((element) => element === document.activeElement);
+    stop ??= nearest(seen, centre);
+    for (const element of pane.querySelectorAll("[role=button]")) {
+      /** @type {HTMLElement} */ (element).tabIndex = element === stop ? 0 : -1;
+    }
+    if (lost && stop && (document.activeElement === document.body || document.activeElement === map.getContainer())) {
+      lost = false;
+      stop.focus({ preventScroll: true });
+    }
+  };
+  let waiting = 0;
+  const later = () => {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(tidy);
+  };
+  new MutationObserver(later).observe(pane, { childList: true });
+  map.on("moveend zoomend", later);
+
+  pane.addEventListener("keydown", (event) => {
+    const from = /** @type {HTMLElement} */ (event.target);
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      lost = from.classList.contains("cluster");
+      opener = from;
+      from.click();
+      return;
+    }
+    const step = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = nextInDirection(marks(), from, step);
+    if (!next) return;
+    from.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus({ preventScroll: true });
+  });
+
+  map.on("popupopen", ({ popup }) => {
+    const element = popup.getElement();
+    const close = element?.querySelector(".leaflet-popup-close-button");
+    close?.setAttribute("aria-label", "Schließen");
+    close?.setAttribute("title", "Schließen");
+    element?.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      opener = popup._source?.getElement?.() ?? opener;
+      map.closePopup(popup);
+      opener?.focus({ preventScroll: true });
+    });
+    element?.querySelector(".popup")?.focus({ preventScroll: true });
+  });
+}
+
+/** @param {DOMRect} box @returns {[number, number]} */
+function middle(box) {
+  return [box.left + box.width / 2, box.top + box.height / 2];
+}
+
+/** @param {HTMLElement[]} elements @param {[number, number]} point */
+function nearest(elements, [x, y]) {
+  const far = (element) => {
+    const [a, b] = middle(element.getBoundingClientRect());
+    return (a - x) ** 2 + (b - y) ** 2;
+  };
+  return elements.reduce((best, element) => (best && far(best) <= far(element) ? best : element), undefined);
+}
+
+/** @param {HTMLElement[]} elements @param {HTMLElement} from @param {number[]} step */
+function nextInDirection(elements, from, [dx, dy]) {
+  const [x, y] = middle(from.getBoundingClientRect());
+  let best;
+  let least = Infinity;
+  for (const element of elements) {
+    const [a, b] = middle(element.getBoundingClientRect());
+    const along = (a - x) * dx + (b - y) * dy;
+    const aside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
+    if (element === from || along <= 0) continue;
+    const cost = along + 2 * aside;
+    if (cost < least) [best, least] = [element, cost];
+  }
+  return best;
+}

@@ -1,0 +1,121 @@
+"""Bytes to HTTP answers: compressed once, tagged, and not sent again when known."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import brotli
+from flask import Response, request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["HTML", "Assets", "Body", "answer"]
+
+HTML: Final = "text/html; charset=utf-8"
+_NOT_COMPRESSED: Final = ("image/png", "font/")
+_MIMETYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".txt": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(frozen=True)
+class Body:
+    """What an answer says, with its compressed forms made when first asked for.
+
+    `revision` is None where the bytes do not come from the store. `quality` is brotli's:
+    high for what many answers share, low for what is made for one.
+    """
+
+    content: bytes
+    mimetype: str
+    revision: int | None = None
+    quality: int = 9
+
+    @cached_property
+    def tag(self) -> str:
+        """Return an entity tag that is equal exactly for equal bytes of one revision."""
+        digest = hashlib.blake2b(self.content, digest_size=12).hexdigest()
+        return digest if self.revision is None else f"r{self.revision}-{digest}"
+
+    @cached_property
+    def brotli(self) -> bytes:
+        """Return the content compressed with brotli."""
+        return bytes(brotli.compress(self.content, quality=self.quality))
+
+    @cached_property
+    def gzip(self) -> bytes:
+        """Return the content compressed with gzip, without a time stamp."""
+        return gzip.compress(self.content, compresslevel=6, mtime=0)
+
+
+def answer(body: Body, *, cache: str = "no-cache", status: int = 200) -> Response:
+    """Answer with `body` in the best encoding the client takes, or with 304."""
+    encoding = _encoding(body)
+    tag = f"{body.tag}-{encoding}" if encoding else body.tag
+    if status == 200 and request.if_none_match.contains_weak(tag):
+        response = Response(status=304)
+    else:
+        response = Response(_content(body, encoding), status=status, content_type=body.mimetype)
+        if encoding:
+            response.content_encoding = encoding
+    if status == 200:
+        response.set_etag(tag)
+    response.headers["Cache-Control"] = cache
+    response.vary.add("Accept-Encoding")
+    return response
+
+
+def _encoding(body: Body) -> str | None:
+    if len(body.content) < 500 or body.mimetype.startswith(_NOT_COMPRESSED):
+        return None
+    for name in ("br", "gzip"):
+        if request.accept_encodings.quality(name) > 0:
+            return name
+    return None
+
+
+def _content(body: Body, encoding: str | None) -> bytes:
+    return {"br": lambda: body.brotli, "gzip": lambda: body.gzip}.get(
+        encoding or "", lambda: body.content
+    )()
+
+
+class Assets:
+    """Our static files, read once: names to bodies, and addresses that change with content.
+
+    Only files that lay in the folder when the application was built are served.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._bodies = {
+            path.relative_to(folder).as_posix(): _read(path)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.suffix in {*_MIMETYPES}
+        }
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._bodies
+
+    def get(self, name: str) -> Body | None:
+        """Return the file `name` (a path below the folder), None if there is none."""
+        return self._bodies.get(name)
+
+    def version(self, name: str) -> str:
+        """Return a short text that changes with the file's content; empty if there is none."""
+        body = self._bodies.get(name)
+        return body.tag[:10] if body else ""
+
+
+def _read(path: Path) -> Body:
+    fallback = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Body(path.read_bytes(), _MIMETYPES.get(path.suffix, fallback))

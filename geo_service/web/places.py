@@ -1,0 +1,386 @@
+"""What a resident reads about a place: the records of a snapshot as plain German text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from geo_service.formats import german_date
+from geo_service.maps import MapPlace
+from geo_service.names import fold
+from geo_service.schema import (
+    CATEGORY_GROUPS,
+    FINE_PRECISIONS,
+    GROUP_OF_CATEGORY,
+    STALE_AFTER_MONTHS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from geo_service.schema import Initiatives, Municipalities
+
+__all__ = [
+    "GROUP_NAMES",
+    "NO_KREIS",
+    "Filter",
+    "Kreis",
+    "Place",
+    "count_groups",
+    "group_by_kreis",
+    "read_kreise",
+    "read_places",
+    "safe_url",
+    "select",
+]
+
+GROUP_NAMES: Final[Mapping[str, str]] = {
+    "begegnung": "Begegnung",
+    "haus": "Haus",
+    "initiative": "Initiative",
+    "beratung": "Beratung",
+    "sprache": "Sprache",
+    "hilfe": "Praktische Hilfe",
+}
+"""The six groups in the order of legends and filters, as pages call them."""
+
+NO_KREIS: Final = "Kreis nicht bekannt"
+_WHEELCHAIR: Final = {
+    "yes": "Mit dem Rollstuhl zugänglich",
+    "limited": "Mit dem Rollstuhl teilweise zugänglich",
+    "no": "Nicht mit dem Rollstuhl zugänglich",
+}
+_KREIS_WORDS: Final = re.compile(r"\b(landkreis|kreisfreie stadt|kreis|stadt)\b")
+_DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_UNSAFE_IN_URL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\\\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class Kreis:
+    """A Landkreis or kreisfreie Stadt as filters and headings name it."""
+
+    key: str
+    name: str
+    town: bool
+
+    @property
+    def sort_key(self) -> tuple[str, str]:
+        """Order in lists: by name, whatever word stands before it."""
+        return (_kreis_core(self.name), self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the words of a page; None is unknown. Degrees, EPSG:4326."""
+
+    id: str
+    name: str
+    category: str
+    group: str
+    theme: str | None
+    organisation: str | None
+    street: str | None
+    locality: str | None
+    where: str
+    rough: bool
+    place_note: str | None
+    kreis: Kreis | None
+    hours: str | None
+    offers: tuple[str, ...]
+    languages: tuple[str, ...]
+    wheelchair: str | None
+    website: str | None
+    source: str | None
+    source_url: str | None
+    dated: str | None
+    confirmed: str | None
+    years_old: int | None
+    stale: bool
+    point_source: str | None
+    point_licence: str | None
+    lon: float | None
+    lat: float | None
+    haystack: str
+
+    @property
+    def placed(self) -> bool:
+        """Whether the place has a point and is on the map."""
+        return self.lon is not None
+
+    @property
+    def group_name(self) -> str:
+        """Name of the group whose colour and shape the place has."""
+        return GROUP_NAMES[self.group]
+
+    @property
+    def freshness(self) -> str:
+        """Say how old the record is, in a few words."""
+        if self.confirmed and not self.stale:
+            return f"Bestätigt am {self.confirmed}"
+        if self.dated is None and self.confirmed is None:
+            return "Stand unbekannt"
+        stand = f"Stand {self.confirmed or self.dated}"
+        return f"{stand}, seit {self.years_old} Jahren nicht bestätigt" if self.stale else stand
+
+    def on_map(self) -> MapPlace | None:
+        """Return what the map shows of the place, or None where it has no point."""
+        if self.lon is None or self.lat is None:
+            return None
+        return MapPlace(
+            id=self.id,
+            name=self.name,
+            category=self.category,
+            group=self.group,
+            organisation=self.organisation,
+            where=self.where,
+            rough=self.rough,
+            hours=self.hours,
+            languages=", ".join(self.languages) or None,
+            freshness=self.freshness,
+            lon=self.lon,
+            lat=self.lat,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which places a page shows; None does not restrict. `words` are folded."""
+
+    text: str = ""
+    kreis: str | None = None
+    kind: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the folded words that must all be found."""
+        return tuple(fold(self.text).split())
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is restricted at all."""
+        return bool(self.words or self.kreis or self.kind)
+
+    def matches(self, place: Place, *, any_kind: bool = False) -> bool:
+        """Tell whether `place` is in the set; `any_kind` leaves the category out."""
+        if self.kreis and (place.kreis is None or place.kreis.key != self.kreis):
+            return False
+        if self.kind and not any_kind and self.kind not in (place.group, place.category):
+            return False
+        return all(word in place.haystack for word in self.words)
+
+
+def select(places: Iterable[Place], query: Filter) -> tuple[Place, ...]:
+    """Return the places of `query`, in their order."""
+    return tuple(place for place in places if query.matches(place))
+
+
+def count_groups(places: Iterable[Place], query: Filter) -> dict[str, int]:
+    """Count places per group as if `query` named no category; every group is there."""
+    counts = Counter(place.group for place in places if query.matches(place, any_kind=True))
+    return {group: counts[group] for group in CATEGORY_GROUPS}
+
+
+def read_kreise(municipalities: Municipalities) -> tuple[Kreis, ...]:
+    """Return the Kreise and kreisfreie Städte, told apart by their names, sorted by name."""
+    towns = set(
+        municipalities.loc[municipalities["designation"] == "kreisfreie Stadt", "kreis_key"]
+    )
+    rows = municipalities[["kreis_key", "kreis"]].drop_duplicates("kreis_key")
+    kreise = [
+        Kreis(key, _kreis_name(name, town=key in towns), key in towns)
+        for key, name in rows.itertuples(index=False, name=None)
+    ]
+    return tuple(sorted(kreise, key=lambda kreis: kreis.sort_key))
+
+
+def read_places(
+    initiatives: Initiatives, municipalities: Municipalities, *, today: dt.date
+) -> tuple[Place, ...]:
+    """Put every record into the words of a page, sorted by Kreis, town and name.
+
+    Parameters
+    ----------
+    initiatives
+        Records, with or without a point. One row in, one place out.
+    municipalities
+        The Land; says which Kreis an AGS belongs to.
+    today
+        Day against which a record is old.
+    """
+    kreise = {kreis.key: kreis for kreis in read_kreise(municipalities)}
+    by_name = {(_kreis_core(kreis.name), kreis.town): kreis for kreis in kreise.values()}
+    kreis_of = dict(zip(municipalities["ags"], municipalities["kreis_key"], strict=True))
+    name_of = dict(zip(municipalities["ags"], municipalities["name"], strict=True))
+    points = initiatives.geometry
+    places = []
+    for row, lon, lat in zip(
+        initiatives.drop(columns="geometry").to_dict("records"), points.x, points.y, strict=True
+    ):
+        record = {str(key): _text(value) for key, value in row.items()}
+        ags = record["ags"]
+        kreis = kreise[kreis_of[ags]] if ags in kreis_of else _stated_kreis(record, by_name)
+        municipality = name_of.get(ags or "", record["municipality"])
+        point = None if math.isnan(lon) else (float(lon), float(lat))
+        places.append(_place(record, kreis, municipality, point, today))
+    return tuple(sorted(places, key=_order))
+
+
+def _place(
+    record: Mapping[str, str | None],
+    kreis: Kreis | None,
+    municipality: str | None,
+    point: tuple[float, float] | None,
+    today: dt.date,
+) -> Place:
+    category = record["category"] or "Sonstiges"
+    locality = record["city"] or municipality
+    street = " ".join(filter(None, (record["street"], record["house_number"]))) or None
+    town = " ".join(filter(None, (record["postcode"], locality))) or None
+    rough = point is not None and record["coordinate_precision"] not in FINE_PRECISIONS
+    months = _months_old(record["source_date"], record["confirmed_on"], today)
+    name = record["name"] or category
+    said = [name, category, record["organisation"], street, town, municipality, record["offers"]]
+    said += [kreis.name if kreis else None, record["languages"], record["verbandsgemeinde"]]
+    return Place(
+        id=record["id"] or "",
+        name=name,
+        category=category,
+        group=GROUP_OF_CATEGORY.get(category, "initiative"),
+        theme=record["theme"],
+        organisation=record["organisation"],
+        street=street,
+        locality=town,
+        where=", ".join(filter(None, (street, town))) or "Ort nicht bekannt",
+        rough=rough,
+        place_note=_place_note(record, street, locality, point is not None, rough),
+        kreis=kreis,
+        hours=record["opening_hours"],
+        offers=_items(record["offers"]),
+        languages=_items(record["languages"]),
+        wheelchair=_WHEELCHAIR.get(record["wheelchair"] or ""),
+        website=safe_url(record["website"]),
+        source=record["source"],
+        source_url=safe_url(record["source"]),
+        dated=_date(record["source_date"]),
+        confirmed=_date(record["confirmed_on"]),
+        years_old=None if months is None else months // 12,
+        stale=months is not None and months > STALE_AFTER_MONTHS,
+        point_source=record["coordinate_source"],
+        point_licence=record["coordinate_licence"],
+        lon=point[0] if point else None,
+        lat=point[1] if point else None,
+        haystack=" " + fold(" ".join(filter(None, said))),
+    )
+
+
+def _place_note(
+    record: Mapping[str, str | None],
+    street: str | None,
+    locality: str | None,
+    placed: bool,
+    rough: bool,
+) -> str | None:
+    """Say what is not exact about where the place is."""
+    if not placed:
+        return "Nicht auf der Karte: Lage nicht bekannt"
+    if not rough:
+        return None
+    if street:
+        return "Lage ungefähr: Straße nicht gefunden"
+    if record["coordinate_precision"] == "municipality" or not locality:
+        return "Lage ungefähr: nur die Gemeinde ist bekannt"
+    return "Lage ungefähr: nur der Ort ist bekannt"
+
+
+def safe_url(text: str | None) -> str | None:
+    """Return `text` if it is an http(s) address a page may link to, else None.
+
+    >>> safe_url("https://example.org/a?b=c")
+    'https://example.org/a?b=c'
+    >>> safe_url("javascript:alert(1)") is None
+    True
+    """
+    if text is None or _UNSAFE_IN_URL.search(text):
+        return None
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return None
+    return text if parts.scheme in {"http", "https"} and host else None
+
+
+def _text(value: Any) -> str | None:
+    """Return a cell as text, None where it is missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(value)
+
+
+def _items(text: str | None) -> tuple[str, ...]:
+    return tuple(item.strip() for item in (text or "").split(";") if item.strip())
+
+
+def _date(text: str | None) -> str | None:
+    """Write ``JJJJ-MM-TT``, ``JJJJ-MM`` or ``JJJJ`` for readers; None if it is no date."""
+    try:
+        return german_date(text) or None
+    except ValueError:
+        return None
+
+
+def _months_old(stated: str | None, confirmed: str | None, today: dt.date) -> int | None:
+    """Return how many months ago the record's newest date is; None where it has none."""
+    newest = max(filter(None, map(_last_month, (stated, confirmed))), default=None)
+    return None if newest is None else max(0, today.year * 12 + today.month - newest)
+
+
+def _last_month(text: str | None) -> int | None:
+    """Return the last month a date may mean, counted from year 0."""
+    match = _DATE.fullmatch(text or "")
+    return int(match[1]) * 12 + int(match[2] or 12) if match else None
+
+
+def _kreis_name(name: str, *, town: bool) -> str:
+    """Return the name that readers use: Landkreis Mayen-Koblenz, Koblenz (Stadt)."""
+    short = name.split(",")[0].strip()
+    if town:
+        return f"{short} (Stadt)"
+    return short if "kreis" in short.casefold() else f"Landkreis {short}"
+
+
+def _kreis_core(name: str) -> str:
+    return _KREIS_WORDS.sub("", fold(name)).strip() or fold(name)
+
+
+def _stated_kreis(
+    record: Mapping[str, str | None], by_name: Mapping[tuple[str, bool], Kreis]
+) -> Kreis | None:
+    """Find the Kreis a record without a point names."""
+    stated = record["kreis"]
+    if stated is None:
+        return None
+    town = "stadt" in fold(stated).split()
+    return by_name.get((_kreis_core(stated), town))
+
+
+def _order(place: Place) -> tuple[Any, ...]:
+    kreis = (0, *place.kreis.sort_key) if place.kreis else (1, "", "")
+    locality = fold(re.sub(r"^\d{5} ", "", place.locality or ""))
+    return (*kreis, locality, fold(place.name), place.id)
+
+
+def group_by_kreis(places: Sequence[Place]) -> list[tuple[str, list[Place]]]:
+    """Return runs of places of one Kreis with its heading, in the order given."""
+    groups: list[tuple[str, list[Place]]] = []
+    for place in places:
+        heading = place.kreis.name if place.kreis else NO_KREIS
+        if not groups or groups[-1][0] != heading:
+            groups.append((heading, []))
+        groups[-1][1].append(place)
+    return groups

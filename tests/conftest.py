@@ -1,0 +1,44 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from postgis import postgis_cluster, postgis_url
+
+from geo_service import config
+from geo_service.pipeline import Workshop
+from geo_service.snapshot import Territory, load_territory
+from geo_service.store import Store
+
+__all__ = ["postgis_cluster", "postgis_url"]
+
+TODAY = dt.date(2026, 11, 23)
+
+
+@pytest.fixture(scope="session")
+def territory() -> Territory:
+    """The Land as it is shipped; read-only."""
+    return load_territory(config.data_dir())
+
+
+@pytest.fixture(scope="session")
+def example_file() -> Path:
+    """The example records as they are shipped."""
+    return config.data_dir() / "initiativen" / "initiativen.csv"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'geo-service.db'}"
+
+
+@pytest.fixture
+def workshop(sqlite_url: str, territory: Territory) -> Iterator[Workshop]:
+    """An empty store and the Land, without an online geocoder."""
+    with Store(sqlite_url) as store:
+        store.migrate()
+        yield Workshop(store, territory)
