@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -48,7 +49,7 @@ LEVEL_NAMES: Final = {
     "land": "Land",
 }
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -390,9 +391,7 @@ def _print_report(report: ImportReport) -> None:
     others = "".join(f", {count} {status.replace('_', ' ')}" for status, count in rest.items())
     console.print(f"Points: {found} of {report.accepted} found{others}.")
     if report.missing:
-        console.print(
-            f"{len(report.missing)} stored records are not in this file; they were kept."
-        )
+        console.print(f"{len(report.missing)} stored records are not in this file; they were kept.")
     _print_duplicates(report.duplicates)
 
 
@@ -451,16 +450,24 @@ def _print_coverage(
         ["share_reached", "population"], ascending=[True, False], na_position="last", kind="stable"
     )
     shown = worst if show_all else worst.head(WORST_SHOWN)
+    names = [name for name in COVERAGE_CELLS if console.width >= WIDE or name not in ONLY_WIDE]
     printed = Table(
-        title=f"{LEVEL_NAMES[level]}, Stand {german_date(current.changed_at.date())}",
+        title=f"{LEVEL_NAMES[level]}, Daten vom {german_date(current.changed_at.date())}",
         title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    printed.add_column("Gebiet", overflow="fold")
-    for heading in COVERAGE_HEADINGS:
-        printed.add_column(heading, justify="right")
-    printed.add_column("Lücke", overflow="fold")
+    for name in names:
+        is_text = name in {"Gebiet", "Lücke"}
+        printed.add_column(
+            name,
+            justify="left" if is_text else "right",
+            overflow="fold",
+            no_wrap=not is_text,
+            min_width=15 if name == "Gebiet" else None,
+        )
     for row in shown.to_dict("records"):
-        printed.add_row(*_coverage_cells(row))
+        printed.add_row(*(escape(COVERAGE_CELLS[name](row)) for name in names))
     console.print(printed)
     if len(shown) < len(worst):
         console.print(f"{len(worst) - len(shown)} weitere Gebiete: --all oder --out DATEI.")
@@ -470,37 +477,25 @@ def _print_coverage(
         console.print(escape(note), style="dim", soft_wrap=True)
 
 
-COVERAGE_HEADINGS: Final = (
-    "Einwohner",
-    "Orte",
-    "je 10.000",
-    "erreicht",
-    "nicht erreicht",
-    "Ø nächster",
-    "E2SFCA",
-    "ungefähr",
-    "veraltet",
-    "ohne Datum",
-)
+COVERAGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
+    "Gebiet": lambda row: row["name"],
+    "Ein-\nwohner": lambda row: german_number(row["population"]),
+    "Orte": lambda row: german_number(row["places"]),
+    "je\n10.000": lambda row: german_number(row["places_per_10k"], 2, missing="?"),
+    "er-\nreicht": lambda row: german_percent(row["share_reached"], 1, missing="?"),
+    "nicht\nerreicht": lambda row: german_number(row["people_beyond"], missing="?"),
+    "nächster\nim Mittel": lambda row: german_distance(row["nearest_mean_m"], missing="?"),
+    "E2SFCA": lambda row: german_number(row["e2sfca"], 2, missing="?"),
+    "unge-\nfähr": lambda row: german_number(row["rough"]),
+    "ver-\naltet": lambda row: german_number(row["stale"]),
+    "ohne\nDatum": lambda row: german_number(row["undated"]),
+    "Lücke": lambda row: row["gap_reason"] if isinstance(row["gap_reason"], str) else "",
+}
+"""Heading and text of each printed column; a question mark is unknown."""
+ONLY_WIDE: Final = frozenset({"je\n10.000", "nicht\nerreicht", "E2SFCA"})
+"""Columns that a narrow terminal leaves out; files have them all."""
+WIDE: Final = 110
 WORST_SHOWN: Final = 40
-
-
-def _coverage_cells(row: dict[Any, Any]) -> list[str]:
-    gap = row["gap_reason"] if row["gap"] is True or isinstance(row["gap_reason"], str) else ""
-    return [
-        escape(row["name"]),
-        german_number(row["population"]),
-        german_number(row["places"]),
-        german_number(row["places_per_10k"], 2, missing="?"),
-        german_percent(row["share_reached"], 1, missing="?"),
-        german_number(row["people_beyond"], missing="?"),
-        german_distance(row["nearest_mean_m"], missing="?"),
-        german_number(row["e2sfca"], 2, missing="?"),
-        german_number(row["rough"]),
-        german_number(row["stale"]),
-        german_number(row["undated"]),
-        escape(gap) if isinstance(gap, str) else "",
-    ]
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.intp]
+    Ints = NDArray[np.signedinteger[Any]]
+    Zones = NDArray[np.uint8]
     Bools = NDArray[np.bool_]
 
 __all__ = [
@@ -78,8 +79,8 @@ MAX_RADIUS_M: Final = 100_000.0
 _PAIRS_AT_ONCE: Final = 2_000_000
 """Pairs of demand point and place found at a time (24 bytes each, and as much to work with)."""
 
-_PAIRS_KEPT: Final = 16_000_000
-"""Pairs kept between the two steps of E2SFCA (16 bytes each); beyond, found a second time."""
+_PAIRS_KEPT: Final = 24_000_000
+"""Pairs kept between the two steps of E2SFCA (9 bytes each); beyond, found a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,9 +349,11 @@ class _Pairs:
         )
 
     def __iter__(self) -> Iterator[tuple[Ints, Ints, Floats]]:
-        return iter(self._kept) if self._kept is not None else map(self._find, self._slices)
+        blocks = self._kept if self._kept is not None else map(self._find, self._slices)
+        for demand, supply, zone in blocks:
+            yield demand, supply, self._weights[zone]
 
-    def _find(self, part: slice) -> tuple[Ints, Ints, Floats]:
+    def _find(self, part: slice) -> tuple[Ints, Ints, Zones]:
         # A hair beyond the last edge, so that the comparison with the edges alone decides.
         found = cKDTree(self._demand_xy_m[part]).sparse_distance_matrix(
             self._supply, self._edges[-1] * (1 + 1e-9), output_type="ndarray"
@@ -358,7 +361,7 @@ class _Pairs:
         zone = np.searchsorted(self._edges, found["v"], side="left")
         within = zone < len(self._edges)
         demand = (found["i"][within] + part.start).astype(np.int32)
-        return demand, found["j"][within].astype(np.int32), self._weights[zone[within]]
+        return demand, found["j"][within].astype(np.int32), zone[within].astype(np.uint8)
 
 
 def _slices(counts: Ints, limit: int) -> list[slice]:

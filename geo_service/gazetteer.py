@@ -86,6 +86,7 @@ REGISTER: Final = Origin(
 
 # Scores: 1 is the official name as stated; each of these says what was less than that.
 _SHORT_NAME: Final = 0.95  # "Landau" for "Landau in der Pfalz"
+_OTHER_SPELLING: Final = 0.95  # "Майнц", "Mayence"
 _MISSPELT: Final = 0.9  # times the similarity
 _UNKNOWN_PART: Final = 0.85  # "Mainz-Mombach", with no Mombach in the register
 _ELSEWHERE: Final = 0.7  # the Ort is known, but in another municipality
@@ -383,9 +384,11 @@ class Gazetteer:
         best: dict[tuple[str, str], tuple[tuple[Any, ...], _Match]] = {}
         for match in [*self._beginning(key), *self._misspelt(key)]:
             place = match.place
+            own = place_key(place.name)
             rank = (
                 match.edits,
-                not match.official or place_key(place.name) != key,
+                own != key,
+                not own.startswith(key),
                 place.precision != "municipality",
                 -place.people if math.isfinite(place.people) else 0.0,
                 place.name,
@@ -448,10 +451,10 @@ class Gazetteer:
             if seat is None:
                 continue
             if row["kind"] == "seat":
-                match = _Match(seat, 1.0)
+                match = _Match(seat, _OTHER_SPELLING)
                 self._add(self._aliases, place_key(row["name"]), match)
             else:
-                match = _Match(_ortsteil(row), 1.0)
+                match = _Match(_ortsteil(row), _OTHER_SPELLING)
                 for key, score in _ortsteil_keys(row["name"], seat.name).items():
                     stated = replace(match, score=score, official=score == 1.0)
                     self._add(self._names, key, stated)
@@ -664,7 +667,8 @@ class Gazetteer:
         inside = tuple(match for match in matches if match.place.ags in ags)
         if inside:
             doubt = min(match.score for match in stated)
-            return tuple(replace(m, score=min(m.score, doubt)) for m in inside)
+            known = all(match.known for match in stated)
+            return tuple(replace(m, score=min(m.score, doubt), known=known) for m in inside)
         inside = tuple(m for one in ags for m in self._misspelt_within(_untitled(city), one))
         if inside:
             return inside

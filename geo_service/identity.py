@@ -32,7 +32,9 @@ __all__ = ["Clash", "assign_ids", "find_duplicates", "resolve_ids"]
 SIMILAR_NAME: Final = 90.0
 """Share of equal letters (per cent, rapidfuzz `ratio`) from which a name is a corrected one."""
 
-_ALL_PAIRS: Final = 1_000_000
+_ALL_PAIRS: Final = 5_000_000
+"""Up to so many comparisons every name is compared with every other."""
+
 _NUMBER: Final = re.compile(r"[0-9]+")
 
 
@@ -248,9 +250,11 @@ class _Matching:
         self._rows = rows
         self._known_ids = known_ids
         self._known = known
+        self._names = [*(item.name for item in rows), *(item.name for item in known)]
         self._match: dict[int, str] = {}
         made = [
-            key in (row.base_id(), row.address_id()) for key, row in zip(ids, rows, strict=True)
+            key == row.base_id() or key == row.address_id()
+            for key, row in zip(ids, rows, strict=True)
         ]
         stated = {key for key, is_made in zip(ids, made, strict=True) if not is_made}
         self._free_rows = [number for number, is_made in enumerate(made) if is_made]
@@ -289,9 +293,8 @@ class _Matching:
         )
 
     def _similar(self, rows: list[int], records: list[int]) -> Iterator[tuple[int, int]]:
-        names = [*(item.name for item in self._rows), *(item.name for item in self._known)]
         shift = len(self._rows)
-        for row, record in _across(rows, [shift + record for record in records], names):
+        for row, record in _across(rows, [shift + record for record in records], self._names):
             if _compatible(self._rows[row], self._known[record - shift]):
                 yield row, record - shift
 
@@ -330,7 +333,7 @@ def _alone(
 def _across(rows: list[int], records: list[int], names: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield the pairs of a row and a record that have much the same name.
 
-    Where there are more than a million pairs, only those near each other in two
+    Where there are more than five million pairs, only those near each other in two
     alphabetical orders (by the beginnings, by the ends) are compared.
     """
     if len(rows) * len(records) <= _ALL_PAIRS:
@@ -347,7 +350,7 @@ def _across(rows: list[int], records: list[int], names: Sequence[str]) -> Iterat
     is_row, found = set(rows), set()
     for keys in (names, [name[::-1] for name in names]):
         for ones, others in _windows(sorted([*rows, *records], key=keys.__getitem__)):
-            for i in np.flatnonzero(_pairwise(ones, names, others, names, SIMILAR_NAME)):
+            for i in np.flatnonzero(_pairwise(ones, others, names, SIMILAR_NAME)):
                 if (ones[i] in is_row) != (others[i] in is_row):
                     found.add((min(ones[i], others[i]), max(ones[i], others[i])))
     yield from sorted(found)
@@ -389,13 +392,22 @@ NEAR_M: Final = 100.0
 _SAME_ADDRESS: Final = 70.0
 _SAME_MUNICIPALITY: Final = 88.0
 _PER_RECORD: Final = 5
-_BLOCK: Final = 400
-_WINDOW: Final = 20
+_BLOCK: Final = 100
+_WINDOW: Final = 10
 _NOISE: Final = frozenset(
     {"e", "v", "ev", "eg", "ggmbh", "gmbh", "der", "die", "das", "des", "dem", "den", "im", "in",
      "am", "an", "und", "fuer", "von", "vom", "zu", "zum", "zur"}
 )  # fmt: skip
 """Words that say nothing about which place is meant."""
+
+
+_ABBREVIATIONS: Final = {
+    "mgh": "mehrgenerationenhaus",
+    "jmd": "jugendmigrationsdienst",
+    "hdf": "haus familie",
+    "mbe": "migrationsberatung",
+    "ak": "arbeitskreis",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,8 +444,9 @@ def find_duplicates(initiatives: Initiatives) -> tuple[Duplicate, ...]:
       speaks against it.
 
     Points that are exact to a municipality or postal code say nothing about distance.
-    Every record is listed with at most five others. Municipalities of more than 400 records
-    compare a record with its neighbours in two alphabetical orders only.
+    Every record is listed with at most five others. Where that would be more than five
+    million comparisons, a record of a place with more than 100 records is compared with its
+    neighbours in two alphabetical orders only (by sorted words, and from the end).
 
     Returns
     -------
@@ -444,10 +457,9 @@ def find_duplicates(initiatives: Initiatives) -> tuple[Duplicate, ...]:
     places = _places(initiatives)
     found: dict[tuple[int, int], tuple[float, str]] = {}
     for keys, least, reason in _passes(places):
-        for block in _group(keys):
-            for one, other, score in _alike(block, places, least):
-                if _plausible(one, other, places, reason):
-                    found.setdefault((one, other), (score, reason))
+        for one, other, score in _alike(_group(keys, places.numbers), places, least):
+            if _plausible(one, other, places, reason):
+                found.setdefault((one, other), (score, reason))
     names, ids = initiatives["name"].tolist(), initiatives["id"].tolist()
     pairs = [
         Duplicate(
@@ -479,8 +491,8 @@ def _places(initiatives: Initiatives) -> _Places:
         address=[f"{street} {number}" if street and number else "" for street, number in addresses],
         category=initiatives["category"].fillna("").tolist(),
         fine=(precise & metric.notna()).to_numpy(),
-        x_m=metric.x.to_numpy(dtype=np.float64),
-        y_m=metric.y.to_numpy(dtype=np.float64),
+        x_m=np.asarray(metric.x, dtype=np.float64),
+        y_m=np.asarray(metric.y, dtype=np.float64),
     )
 
 
@@ -490,8 +502,9 @@ def _core(name: str, town: str) -> str:
     >>> _core("cafe welcome der stadt mainz e v", "mainz")
     'cafe stadt welcome'
     """
-    words = set(town.split()) | _NOISE
-    return " ".join(sorted(word for word in name.split() if word not in words)) or name
+    words = [_ABBREVIATIONS.get(word, word) for word in name.split()]
+    noise = _NOISE.union(town.split())
+    return " ".join(sorted(word for word in words if word not in noise)) or name
 
 
 def _passes(places: _Places) -> Iterator[tuple[Iterable[Hashable], float, str]]:
@@ -509,21 +522,23 @@ def _passes(places: _Places) -> Iterator[tuple[Iterable[Hashable], float, str]]:
     yield [m or None for m in places.municipality], _SAME_MUNICIPALITY, "same municipality"
 
 
-def _group(keys: Iterable[Hashable]) -> list[list[int]]:
+def _group(keys: Iterable[Hashable], numbers: Sequence[tuple[str, ...]]) -> list[list[int]]:
+    """Group rows by key and by the numbers in their names, which must be the same."""
     blocks: dict[Hashable, list[int]] = defaultdict(list)
-    for number, key in enumerate(keys):
+    for row, key in enumerate(keys):
         if key is not None:
-            blocks[key].append(number)
+            blocks[key, numbers[row]].append(row)
     return [block for block in blocks.values() if len(block) > 1]
 
 
-def _alike(block: list[int], places: _Places, least: float) -> Iterator[tuple[int, int, float]]:
-    """Yield pairs of one block whose names are at least `least` alike."""
-    candidates = _all_pairs(block, places, least)
-    if len(block) > _BLOCK:
-        candidates = _neighbours(block, places, least)
-    for one, other, score in candidates:
-        if places.numbers[one] == places.numbers[other]:
+def _alike(
+    blocks: list[list[int]], places: _Places, least: float
+) -> Iterator[tuple[int, int, float]]:
+    """Yield the pairs within blocks whose names are at least `least` alike."""
+    few = sum(len(block) ** 2 for block in blocks) <= _ALL_PAIRS
+    for block in blocks:
+        compare = _all_pairs if few or len(block) <= _BLOCK else _neighbours
+        for one, other, score in compare(block, places, least):
             yield min(one, other), max(one, other), score
 
 
@@ -548,13 +563,10 @@ def _all_pairs(block: list[int], places: _Places, least: float) -> Iterator[tupl
 def _neighbours(
     block: list[int], places: _Places, least: float
 ) -> Iterator[tuple[int, int, float]]:
-    names, cores = places.names, places.cores
-    for keys in (cores, [name[::-1] for name in names]):
-        for ones, others in _windows(sorted(block, key=lambda n, keys=keys: (keys[n], n))):
-            scores = np.maximum(
-                _pairwise(ones, names, others, names, least),
-                _pairwise(ones, cores, others, cores, least),
-            )
+    for texts, order in ((places.cores, 1), (places.names, -1)):
+        row = sorted(block, key=lambda number: texts[number][::order])
+        for ones, others in _windows(row):
+            scores = _pairwise(ones, others, texts, least)
             for i in np.flatnonzero(scores):
                 yield ones[i], others[i], float(scores[i])
 
@@ -566,15 +578,11 @@ def _windows(row: list[int]) -> Iterator[tuple[list[int], list[int]]]:
 
 
 def _pairwise(
-    ones: list[int],
-    texts: Sequence[str],
-    others: list[int],
-    other_texts: Sequence[str],
-    least: float,
+    ones: list[int], others: list[int], texts: Sequence[str], least: float
 ) -> NDArray[np.float32]:
     scores: NDArray[np.float32] = process.cpdist(
         [texts[number] for number in ones],
-        [other_texts[number] for number in others],
+        [texts[number] for number in others],
         scorer=fuzz.ratio,
         score_cutoff=least,
         dtype=np.float32,

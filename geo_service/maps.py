@@ -8,6 +8,7 @@ is inline, so a page runs under ``script-src 'self'; style-src 'self'``.
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
@@ -51,8 +52,8 @@ __all__ = [
 MAP_ID: Final = "karte_orte"
 """Name of the map in its script and id of its container: fixed, so bytes repeat."""
 
-BORDER_TOLERANCE_M: Final = 100.0
-"""How far a thinned border may stray: 4 px at the zoom where a municipality fills a phone."""
+BORDER_TOLERANCE_M: Final = 200.0
+"""How coarse borders are: finer than a pen's line on the 1:250,000 map they come from."""
 
 _LEAFLET_JS: Final = (("leaflet_js", "vendor/leaflet/leaflet.js"),)
 _LEAFLET_CSS: Final = (
@@ -123,7 +124,7 @@ class _PageMap(folium.Map):
         """
         {%- macro html(this, kwargs) -%}
         <div class="map" id="{{ this.get_name()|e }}"
-          {%- for name, value in this.data.items() %} data-{{ name|e }}="{{ value|e }}"
+          {%- for name, value in this.data.items() %} data-{{ name }}="{{ value }}"
           {%- endfor %}></div>
         {%- endmacro -%}
         {%- macro script(this, kwargs) -%}
@@ -160,11 +161,16 @@ class _PageMap(folium.Map):
             "zoom_out_title": "Karte verkleinern",
         }
         self.data = {
-            "places": options.places_url,
-            "borders": options.borders_url,
-            "towns": options.towns_url,
-            "revision": str(options.revision),
+            "places": _attribute(options.places_url),
+            "borders": _attribute(options.borders_url),
+            "towns": _attribute(options.towns_url),
+            "revision": _attribute(str(options.revision)),
         }
+
+
+def _attribute(text: str) -> str:
+    """Escape `text` for an attribute, braces too: branca renders markup as a template again."""
+    return html.escape(text).replace("{", "&#123;").replace("}", "&#125;")
 
 
 class _Borders(MacroElement):
@@ -343,7 +349,9 @@ def _area_names(rows: gpd.GeoDataFrame, level: Level) -> pd.Series[str]:
     if level == "land":
         return pd.Series("Rheinland-Pfalz", index=rows.index)
     if level == "kreis":
-        return rows["kreis"]
+        town = rows["designation"] == "kreisfreie Stadt"
+        named = town | rows["kreis"].str.contains("kreis")
+        return rows["kreis"].str.split(",").str[0].where(named, "Kreis " + rows["kreis"])
     return rows["verbandsgemeinde"].fillna(rows["name"])
 
 

@@ -194,7 +194,7 @@ class MunicipalityIndex:
 
     def _look_up(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
         """Row of the municipality that each point lies in or on, else `_OUTSIDE`."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             column = np.floor((lon - self._west) / self._cell)
             line = np.floor((lat - self._south) / self._cell)
             known = (column >= 0) & (column < self._columns) & (line >= 0) & (line < self._lines)

@@ -25,9 +25,10 @@ def fold(text: str) -> str:
     'маинц'
     """
     german = unicodedata.normalize("NFKC", text).casefold().translate(_GERMAN)
-    plain = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", german)
-        if not unicodedata.combining(letter)
-    )
-    return _NOT_WORD.sub(" ", plain).strip()
+    if not german.isascii():
+        german = "".join(
+            letter
+            for letter in unicodedata.normalize("NFKD", german)
+            if not unicodedata.combining(letter)
+        )
+    return _NOT_WORD.sub(" ", german).strip()

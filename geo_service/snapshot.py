@@ -82,11 +82,14 @@ class Territory:
         Names besides the municipalities' own, as `gazetteer.PLACE_COLUMNS`.
     about
         Sources, licences and dates of both, as the build wrote them.
+    origin
+        The part of `about` that the gazetteer's points carry.
     """
 
     municipalities: Municipalities
     places: pd.DataFrame
     about: Mapping[str, Any] = field(default_factory=dict)
+    origin: gazetteers.Origin = gazetteers.REGISTER
 
     @cached_property
     def areas(self) -> Mapping[Level, Areas]:
@@ -101,7 +104,7 @@ class Territory:
     @cached_property
     def gazetteer(self) -> gazetteers.Gazetteer:
         """Finds places by name."""
-        return gazetteers.Gazetteer(self.municipalities, self.places)
+        return gazetteers.Gazetteer(self.municipalities, self.places, origin=self.origin)
 
     @cached_property
     def seats(self) -> Population:
@@ -145,6 +148,7 @@ def load_territory(data_dir: Path) -> Territory:
         territories.load_municipalities(folder / "gemeinden.gpkg"),
         gazetteers.load_places(folder / "orte.csv"),
         about,
+        gazetteers.load_origin(about_file),
     )
 
 

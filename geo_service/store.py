@@ -794,7 +794,7 @@ class Store:
     def _current(self, access: _Access, doing: str) -> Iterator[sa.Connection]:
         """Open a transaction on a database that has this program's version."""
         with self._begin(access, doing) as connection:
-            version = connection.scalar(sa.select(sa.func.max(_SCHEMA.c.version)))
+            version = int(connection.scalar(sa.select(sa.func.max(_SCHEMA.c.version))) or 0)
             self._refuse_newer(version)
             if version < len(_MIGRATIONS):
                 raise StoreError(

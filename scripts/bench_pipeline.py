@@ -115,8 +115,205 @@ def bench_assign() -> list[Row]:
     ]
 
 
+def bench_e2sfca() -> list[Row]:
+    """E2SFCA of 2,300 municipalities and 5,000 places within 10 km; peer: PySAL access.
+
+    Twice: against PySAL with its cost table ready (only pairs in the catchment, not timed),
+    and both from coordinates, PySAL by its own `create_euclidean_distance`.
+    """
+    import geopandas as gpd
+    import numpy as np
+    import pandas as pd
+    from access import Access, fca, weights
+    from scipy.spatial import cKDTree
+
+    from geo_service import coverage, municipalities, population
+
+    land = municipalities.load_municipalities(ROOT / "data" / "gemeinden" / "gemeinden.gpkg")
+    people = population.seat_population(land)
+    demand = np.column_stack([people.x_m, people.y_m])
+    random = np.random.default_rng(3)
+    supply = demand[random.integers(len(demand), size=5000)] + random.normal(0, 3000, (5000, 2))
+    reach_m = 10_000.0
+    steps = tuple((edge * reach_m, weight) for edge, weight in coverage.LUO_QI_STEPS)
+    step_weight = weights.step_fn(dict(steps))
+    ones = np.ones(len(supply))
+    ours_s, ours = best_of(
+        5, lambda: coverage.compute_e2sfca(demand, people.people, supply, ones, steps=steps)
+    )
+
+    demand_table = pd.DataFrame({"people": people.people}).rename_axis("geoid")
+    supply_table = pd.DataFrame({"places": ones}).rename_axis("geoid")
+    pairs = cKDTree(demand).sparse_distance_matrix(cKDTree(supply), reach_m, output_type="ndarray")
+    cost = pd.DataFrame({"origin": pairs["i"], "dest": pairs["j"], "cost": pairs["v"]})
+
+    def ready() -> pd.Series[float]:
+        access: pd.Series[float] = fca.two_stage_fca(
+            demand_table,
+            supply_table,
+            cost,
+            max_cost=reach_m,
+            demand_name="people",
+            supply_name="places",
+            weight_fn=step_weight,
+        )
+        return access
+
+    def from_coordinates() -> pd.Series[float]:
+        access = Access(
+            demand_df=gpd.GeoDataFrame(demand_table, geometry=gpd.points_from_xy(*demand.T)),
+            demand_value="people",
+            supply_df=gpd.GeoDataFrame(supply_table, geometry=gpd.points_from_xy(*supply.T)),
+            supply_value="places",
+            cost_df=pd.DataFrame({"from": [0], "to": [0], "none": [np.inf]}),
+            cost_origin="from",
+            cost_dest="to",
+            cost_name="none",
+        )
+        access.create_euclidean_distance(name="euclidean", threshold=reach_m)
+        access.cost_origin, access.cost_dest = "origin", "dest"
+        result = access.enhanced_two_stage_fca(
+            cost="euclidean", max_cost=reach_m, weight_fn=step_weight
+        )
+        column: pd.Series[float] = result["e2sfca_places"]
+        return column
+
+    rows = []
+    for name, runs, peer in (
+        ("cost table ready", 3, ready),
+        ("from coordinates", 1, from_coordinates),
+    ):
+        peer_s, theirs = best_of(runs, peer)
+        full = theirs.reindex(range(len(demand))).fillna(0.0).to_numpy()
+        if not np.allclose(ours, full, rtol=1e-9, atol=1e-15):
+            raise RuntimeError(f"e2sfca: another answer than PySAL access ({name})")
+        note = f"equal to 1e-9; PySAL: {name}; ours from coordinates; {len(cost):,} pairs"
+        rows.append(Row("E2SFCA, 2,300 municipalities × 5,000 places", ours_s, peer_s, note))
+    return rows
+
+
+def bench_coverage() -> list[Row]:
+    """Measure all indicators at four levels with 100,000 places; no peer, a limit of 1 s."""
+    import datetime as dt
+    from functools import partial
+
+    import geopandas as gpd
+    import numpy as np
+    import pyproj
+
+    from geo_service import coverage, municipalities, population, schema
+
+    land = municipalities.load_municipalities(ROOT / "data" / "gemeinden" / "gemeinden.gpkg")
+    find = municipalities.MunicipalityIndex(land).find
+    random = np.random.default_rng(4)
+    west, south, east, north = land.total_bounds
+    lon, lat = random.uniform(west, east, 250_000), random.uniform(south, north, 250_000)
+    ags = find(lon, lat)
+    inside = np.flatnonzero(ags != None)[:100_000]  # noqa: E711 - elementwise
+    count = len(inside)
+    values = {
+        "id": [f"r{number}" for number in range(count)],
+        "name": ["Ort"] * count,
+        "category": random.choice(schema.CATEGORIES, count).tolist(),
+        "source_date": random.choice(["2015", "2024-11", "2026-03-01"], count).tolist(),
+        "source_line": list(range(count)),
+        "coordinate_status": ["found"] * count,
+        "coordinate_precision": random.choice(schema.PRECISIONS, count).tolist(),
+        "ags": ags[inside].tolist(),
+    }
+    places = schema.check_initiatives(
+        gpd.GeoDataFrame(
+            schema.as_columns(values, schema.INITIATIVE_COLUMNS),
+            geometry=gpd.points_from_xy(lon[inside], lat[inside]),
+            crs=schema.WGS84,
+        )
+    )
+
+    to_grid = pyproj.Transformer.from_crs(schema.WGS84, population.GRID_CRS, always_xy=True)
+    centres = np.unique(np.column_stack(to_grid.transform(lon, lat)) // 1000 * 1000 + 500, axis=0)
+    x_m, y_m = centres[random.permutation(len(centres))[:24_000]].T
+    people = random.integers(3, 2000, len(x_m)).astype(np.float64)
+    cells = population.GridCells(1000, x_m, y_m, people, unknown=0, rows=len(x_m))
+
+    rows = []
+    for where in (population.seat_population(land), population.locate_grid(cells, find)):
+        for radius_m in (5000.0, 10_000.0):
+            measure = partial(
+                coverage.compute_levels,
+                places,
+                land,
+                where,
+                parameters=coverage.CoverageParameters(radius_m=radius_m),
+                today=dt.date(2026, 11, 23),
+            )
+            ours_s, levels = best_of(3, measure)
+            if any(table["places"].sum() != count for table in levels.values()):
+                raise RuntimeError("coverage: places of a level do not add up to all")
+            note = f"{where.basis}, {len(where.people):,} points; radius {radius_m / 1000:.0f} km"
+            work = f"all coverage indicators, four levels, {count:,} places"
+            rows.append(Row(work, ours_s, None, note))
+    return rows
+
+
+def bench_gazetteer() -> list[Row]:
+    """Look up names that were never asked before; at least 20,000 exact, 1,000 misspelt a s."""
+    import random
+    import string
+
+    from geo_service.gazetteer import Gazetteer, load_places
+    from geo_service.municipalities import load_municipalities
+    from geo_service.schema import Address, Found
+
+    folder = ROOT / "data" / "gemeinden"
+    municipalities = load_municipalities(folder / "gemeinden.gpkg")
+    places = load_places(folder / "orte.csv")
+    build_s, gazetteer = best_of(3, lambda: Gazetteer(municipalities, places))
+    table = municipalities[["ags", "name", "kreis", "postcode"]]
+    stated = list(table.itertuples(index=False, name=None))
+    forms = ("{}", "Gemeinde {}", "{} ", "Stadt {}", "Ortsgemeinde {}")
+    chance = random.Random(3)
+
+    def misspell(name: str) -> str:
+        at = chance.randrange(1, len(name))
+        return name[:at] + chance.choice(string.ascii_lowercase) + name[at:]
+
+    exact = [
+        (ags, Address(city=form.format(name), kreis=kreis, postcode=postcode or None))
+        for form in (*forms, *(f"{form}-" for form in forms))
+        for ags, name, kreis, postcode in stated
+    ]
+    misspelt = list({misspell(name): None for _ in range(2) for _, name, _, _ in stated})
+
+    def find_exact() -> int:
+        answers = ((ags, gazetteer.find(address)) for ags, address in exact)
+        return sum(isinstance(answer, Found) and answer.ags == ags for ags, answer in answers)
+
+    exact_s, right = best_of(1, find_exact)
+    misspelt_s, _ = best_of(1, lambda: [gazetteer.find(Address(city=name)) for name in misspelt])
+    rates = len(exact) / exact_s, len(misspelt) / misspelt_s
+    if right != len(exact):
+        raise RuntimeError(f"gazetteer: {len(exact) - right} names led elsewhere")
+    if rates[0] < 20_000 or rates[1] < 1_000:
+        raise RuntimeError(f"gazetteer: only {rates[0]:,.0f} exact, {rates[1]:,.0f} misspelt a s")
+    return [
+        Row(
+            f"gazetteer: {len(exact):,} distinct exact names",
+            exact_s,
+            note=f"{rates[0]:,.0f} a second, all right; built in {build_s:.2f} s",
+        ),
+        Row(
+            f"gazetteer: {len(misspelt):,} distinct misspelt names",
+            misspelt_s,
+            note=f"{rates[1]:,.0f} a second",
+        ),
+    ]
+
+
 BENCHMARKS: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "assign": bench_assign,
+    "e2sfca": bench_e2sfca,
+    "coverage": bench_coverage,
+    "gazetteer": bench_gazetteer,
 }
 
 # ------------------------------------------------------------------------------ frame

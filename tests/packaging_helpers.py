@@ -10,14 +10,14 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,15 +33,21 @@ def free_port() -> int:
 class Server:
     """A started `geo-service serve` that has answered."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
+    written: IO[bytes]
     health: dict[str, Any]
     seconds: float
 
     def interrupt(self) -> tuple[int, str]:
         """Press Ctrl-C: the exit code, and what the server wrote."""
         self.process.send_signal(signal.SIGINT)
-        output, _ = self.process.communicate(timeout=30)
-        return self.process.returncode, output
+        code = self.process.wait(timeout=30)
+        return code, _text(self.written)
+
+
+def _text(written: IO[bytes]) -> str:
+    written.seek(0)
+    return written.read().decode()
 
 
 @contextlib.contextmanager
@@ -50,36 +56,35 @@ def serving(
 ) -> Iterator[Server]:
     """Start `command` and wait until ``/healthz`` answers on `port`."""
     begun = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=None if env is None else dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        health = _wait_for_health(process, f"http://127.0.0.1:{port}/healthz", begun + 120)
-        yield Server(process, health, time.monotonic() - begun)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    with tempfile.TemporaryFile() as written:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            health = _health(process, f"http://127.0.0.1:{port}/healthz", begun + 120)
+            assert health is not None, f"no answer; the server wrote:\n{_text(written)}"
+            yield Server(process, written, health, time.monotonic() - begun)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def _wait_for_health(process: subprocess.Popen[str], url: str, deadline: float) -> dict[str, Any]:
+def _health(process: subprocess.Popen[bytes], url: str, deadline: float) -> dict[str, Any] | None:
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
                 return dict(json.load(answer))
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             # What is waited for happens in another process, which has no event to give.
             time.sleep(0.02)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    raise AssertionError(f"no answer from {url}; the server wrote:\n{process.communicate()[0]}")
+    return None
 
 
 def make_wheel(

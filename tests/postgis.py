@@ -49,6 +49,7 @@ class Cluster:
     folder: Path
     port: int
     account: dict[str, int] = field(default_factory=dict)
+    _spare: list[str] = field(default_factory=list)
 
     @property
     def data(self) -> Path:
@@ -113,6 +114,37 @@ class Cluster:
     def drop_database(self, name: str) -> None:
         self.execute("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
+    def borrow_database(self) -> str:
+        """Give an empty database with PostGIS; a used one is cleaned faster than one is made."""
+        return self._spare.pop() if self._spare else self.new_database()
+
+    def disconnect(self, name: str) -> None:
+        self.execute("postgres", CLOSE.format(name=name))
+
+    def return_database(self, name: str) -> None:
+        self.disconnect(name)
+        self.execute(name, CLEAN)
+        self._spare.append(name)
+
+
+CLOSE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+CLEAN = """
+DO $$
+DECLARE found record;
+BEGIN
+    FOR found IN SELECT schemaname, tablename FROM pg_tables
+        WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
+        AND tablename <> 'spatial_ref_sys'
+    LOOP
+        EXECUTE format('DROP TABLE %I.%I CASCADE', found.schemaname, found.tablename);
+    END LOOP;
+    FOR found IN SELECT nspname FROM pg_namespace WHERE nspname LIKE 'geo\\_service%'
+    LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', found.nspname);
+    END LOOP;
+END $$
+"""
+
 
 def _account() -> dict[str, int]:
     """Root may not run PostgreSQL: use the account the package made, or nobody."""
@@ -163,7 +195,7 @@ def postgis_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def postgis_url(postgis_cluster: Cluster) -> Iterator[str]:
-    """Give a new database with PostGIS, as a URL."""
-    name = postgis_cluster.new_database()
+    """Give an empty database with PostGIS, as a URL."""
+    name = postgis_cluster.borrow_database()
     yield postgis_cluster.url(name)
-    postgis_cluster.drop_database(name)
+    postgis_cluster.return_database(name)

@@ -198,9 +198,9 @@ def test_geopackage_opens_with_layer_crs_types_and_notes(
     assert back.geometry.geom_equals(gpd.GeoSeries(areas.geometry, crs=WGS84)).all()
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        contents = database.execute("SELECT description FROM gpkg_contents").fetchall()
+        contents = database.execute("SELECT description, last_change FROM gpkg_contents").fetchall()
     database.close()
-    assert contents == [(" | ".join(SOURCES),)]
+    assert contents == [(" | ".join(SOURCES), "2026-11-23T00:00:00.000Z")]
 
 
 @pytest.mark.parametrize("kind", ["geojson", "gpkg"])
@@ -272,7 +272,7 @@ def test_characters_that_xlsx_cannot_hold_are_replaced(table: Coverage, areas: A
     assert sheet["B2"].value == "a\ufffdb\ufffd"
 
 
-def test_rounding_keeps_nine_tenths_under_one(areas: Areas, table: Coverage) -> None:
+def test_shares_keep_six_decimals(areas: Areas, table: Coverage) -> None:
     close = check_coverage(table.assign(share_reached=[0.4999996, float("nan"), 1 / 3]))
     rows = list(csv.DictReader(io.StringIO(render("csv", close, areas).decode())))
     assert [row["share_reached"] for row in rows] == ["0.5", "", "0.333333"]

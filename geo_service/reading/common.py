@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 __all__ = ["CHUNK", "Fault", "Item", "Limits", "Refused", "clip", "plain"]
 
@@ -43,7 +43,7 @@ class Fault:
     column: int | None
     expected: str
     got: str
-    severity: str = "error"
+    severity: Literal["error", "warning"] = "error"
 
 
 Item: TypeAlias = tuple[int, list[str]] | Fault

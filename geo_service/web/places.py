@@ -350,7 +350,7 @@ def _kreis_name(name: str, *, town: bool) -> str:
     """Return the name that readers use: Landkreis Mayen-Koblenz, Koblenz (Stadt)."""
     short = name.split(",")[0].strip()
     if town:
-        return f"{short} (Stadt)"
+        return f"{short}, Stadt" if ")" in short else f"{short} (Stadt)"
     return short if "kreis" in short.casefold() else f"Landkreis {short}"
 
 

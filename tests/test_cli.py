@@ -1,0 +1,179 @@
+"""The command line says what it did, and refuses clearly."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from geo_service.cli import cli, main
+from geo_service.store import Store
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    output = capsys.readouterr()
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code, output.out, output.err
+
+
+@pytest.fixture
+def imported(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, example_file: Path
+) -> tuple[int, str, str]:
+    return run(capsys, "import", str(example_file), "--database", sqlite_url)
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    for name in cli.commands:
+        assert f"| `{name}" in text
+
+
+def test_import_says_what_it_did(imported: tuple[int, str, str]) -> None:
+    code, out, _ = imported
+    assert code == 0
+    assert "474 rows, 474 accepted (474 new, 0 updated, 0 unchanged), 0 rejected" in out
+    assert "Points: 474 of 474 found" in out
+
+
+def test_import_with_rejected_rows_exits_1_and_writes_the_issues(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "liste.csv"
+    file.write_text(
+        "name,category,city,postcode\nTreff,Begegnungsort,Mainz,55116\n"
+        "Café,Begegnungscafé,Mainz,7017\n=cmd(),Raumstation,Mainz,\n",
+        "utf-8",
+    )
+    issues = tmp_path / "issues.csv"
+    code, out, err = run(
+        capsys, "import", str(file), "--database", sqlite_url, "--issues", str(issues)
+    )
+    assert code == 1
+    assert "1 accepted" in out
+    assert "liste.csv, line 3, postcode: expected 5 digits, got '7017'" in err
+    with issues.open(encoding="utf-8-sig", newline="") as stream:
+        text = stream.read()
+    rows = list(csv.reader(text.splitlines(), delimiter=";" if ";" in text else ","))
+    assert rows[0] == ["file", "line", "column", "expected", "got", "severity"]
+    assert {row[1] for row in rows[1:] if row[5] == "error"} == {"3", "4"}
+
+
+def test_refused_import_exits_2_changes_nothing_and_shows_no_traceback(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "liste.csv"
+    file.write_text("name,category,city\n,,\n", "utf-8")
+    code, _, err = run(capsys, "import", str(file), "--database", sqlite_url)
+    assert code == 2
+    assert "Refused:" in err
+    assert "Traceback" not in err
+    with Store(sqlite_url) as store:
+        assert store.revision() == 0
+
+
+def test_missing_file_and_wrong_database_are_clear(
+    capsys: pytest.CaptureFixture[str], example_file: Path
+) -> None:
+    code, _, err = run(capsys, "import", "gibt-es-nicht.csv")
+    assert code == 2
+    assert "gibt-es-nicht.csv" in err
+    code, _, err = run(capsys, "import", str(example_file), "--database", "mysql://x/y")
+    assert code == 2
+    assert "mysql" in err
+
+
+def test_coverage_prints_the_worst_first_and_writes_files(
+    imported: tuple[int, str, str],
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    out_file = tmp_path / "kreise.geojson"
+    arguments = ("--radius-km", "3", "--database", sqlite_url)
+    code, out, _ = run(capsys, "coverage", *arguments, "--out", str(out_file))
+    assert code == 0
+    features = json.loads(out_file.read_text("utf-8"))["features"]
+    shares = {f["properties"]["name"]: f["properties"]["share_reached"] for f in features}
+    assert len(shares) == 36
+    worst, best = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    assert worst in out
+    assert best not in out or out.index(worst) < out.index(best)
+    assert "© GeoBasis-DE / BKG" in out
+    assert "3 km Luftlinie" in out
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "gpkg"])
+def test_coverage_writes_every_kind(
+    ending: str,
+    imported: tuple[int, str, str],
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / f"land.{ending}"
+    code, _, _ = run(
+        capsys, "coverage", "--level", "land", "--database", sqlite_url, "--out", str(file)
+    )
+    assert code == 0
+    assert file.stat().st_size > 0
+
+
+@pytest.mark.parametrize("radius", ["0", "-3", "nan", "100000"])
+def test_impossible_radius_is_refused(
+    radius: str,
+    imported: tuple[int, str, str],
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+) -> None:
+    code, _, err = run(capsys, "coverage", "--radius-km", radius, "--database", sqlite_url)
+    assert code == 2
+    assert "radius_m" in err
+
+
+def test_coverage_without_records_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str
+) -> None:
+    code, _, err = run(capsys, "coverage", "--database", sqlite_url)
+    assert code == 2
+    assert "import a file first" in err
+
+
+def test_review_lists_every_reason_and_writes_them(
+    imported: tuple[int, str, str],
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "review.csv"
+    code, out, _ = run(capsys, "review", "--database", sqlite_url, "--out", str(file))
+    assert code == 1
+    assert "a street is stated, the point is only rough" in out
+    lines = file.read_text("utf-8-sig").splitlines()
+    assert len(lines) > 169  # every record with a street, and the probable duplicates
+
+
+def test_load_population_moves_people_to_their_cells(
+    imported: tuple[int, str, str],
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    grid = tmp_path / "grid.csv"
+    grid.write_text(
+        "GITTER_ID_1km;x_mp_1km;y_mp_1km;Einwohner\n"
+        "CRS3035RES1000mN2990000E4196000;4196500;2990500;1200\n",
+        "utf-8",
+    )
+    code, out, _ = run(capsys, "load-population", str(grid), "--database", sqlite_url)
+    assert code == 0
+    assert "1.200 people in 1 cells" in out
+    code, out, _ = run(capsys, "coverage", "--level", "land", "--database", sqlite_url)
+    assert "Zensus 2022" in out
