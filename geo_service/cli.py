@@ -482,7 +482,7 @@ COVERAGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
     "Ein-\nwohner": lambda row: german_number(row["population"]),
     "Orte": lambda row: german_number(row["places"]),
     "je\n10.000": lambda row: german_number(row["places_per_10k"], 2, missing="?"),
-    "er-\nreicht": lambda row: german_percent(row["share_reached"], 1, missing="?"),
+    "er-\nreicht": lambda row: german_percent(row["share_reached"], 1, missing="?", down=True),
     "nicht\nerreicht": lambda row: german_number(row["people_beyond"], missing="?"),
     "nächster\nim Mittel": lambda row: german_distance(row["nearest_mean_m"], missing="?"),
     "E2SFCA": lambda row: german_number(row["e2sfca"], 2, missing="?"),

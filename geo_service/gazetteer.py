@@ -108,6 +108,7 @@ _WRITTEN_OUT: Final = {
     "ww": "westerwald",
     "westerw": "westerwald",
     "hunsr": "hunsrueck",
+    "suedl": "suedliche",
 }
 _DROPPED: Final = frozenset(
     (
@@ -161,12 +162,15 @@ def place_key(text: str) -> str:
 
 def _untitled(text: str) -> str:
     """Return the key of `text` without titles before or after: "Stadt Mainz", "Mainz, Stadt"."""
-    tokens = fold(text).split()
+    return _join(_without_titles(fold(text).split()))
+
+
+def _without_titles(tokens: list[str]) -> list[str]:
     while len(tokens) > 1 and tokens[0] in _TITLES:
         tokens = tokens[1:]
     while len(tokens) > 1 and tokens[-1] in _TITLES:
         tokens = tokens[:-1]
-    return _join(tokens)
+    return tokens
 
 
 def _short_keys(name: str) -> set[str]:
@@ -473,10 +477,11 @@ class Gazetteer:
     def _read(self, text: str) -> tuple[_Match, ...]:
         """Return the places that `text` may mean, exact names before anything else."""
         plain = _POSTCODE.sub(" ", text).strip(" ,;-")
-        key, untitled = place_key(plain), _untitled(plain)
+        tokens = fold(plain).split()
+        key, untitled = _join(tokens), _join(_without_titles(tokens))
         if not untitled:
             return ()
-        if _is_vg(plain):
+        if tokens[0] in _VG_TITLES and len(tokens) > 1:
             return self._seat_of_vg(plain)
         exact = self._named(key) or self._named(untitled) or self._in_parts(plain)
         if exact or self._is_area(plain):

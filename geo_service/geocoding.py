@@ -413,26 +413,36 @@ def _read_text(answer: Any, deadline: float) -> str:
         raise GeocoderParseError("answer is not UTF-8") from error
 
 
-_LASTING: Final[frozenset[FailureKind]] = frozenset({"refused"})
-"""Failures that another attempt cannot mend."""
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a request failed. `for_all`: no other address would fare better."""
+
+    kind: FailureKind
+    detail: str
+    retry_after_s: float | None = None
+    for_all: bool = False
 
 
-def _failure(error: Exception) -> tuple[FailureKind, str, float | None]:
-    """Say of what kind a failure is, in words, and how long the server asks to wait."""
+def _failure(error: Exception) -> _Failure:
     cause = error.__cause__
     if isinstance(cause, AdapterHTTPError):
-        return (
-            _kind_of_status(cause.status_code),
-            f"HTTP {cause.status_code}",
+        status = cause.status_code
+        detail = f"HTTP {status}"
+        if 300 <= status < 400:
+            detail += f", verweist auf {cause.headers.get('location', '?')[:120]}"
+        return _Failure(
+            _kind_of_status(status),
+            detail,
             get_retry_after(cause.headers),
+            for_all=300 <= status < 400 or status in {401, 403, 404, 407},
         )
     if isinstance(error, GeocoderTimedOut):
-        return "timeout", str(error), None
+        return _Failure("timeout", str(error))
     if isinstance(error, GeocoderRateLimited):
-        return "rate_limited", str(error), error.retry_after
+        return _Failure("rate_limited", str(error), error.retry_after)
     if isinstance(error, GeocoderUnavailable):
-        return "unavailable", str(error), None
-    return "bad_answer", f"{type(error).__name__}: {str(error)[:120]}", None
+        return _Failure("unavailable", str(error))
+    return _Failure("bad_answer", f"{type(error).__name__}: {str(error)[:120]}")
 
 
 def _kind_of_status(status: int) -> FailureKind:
@@ -629,8 +639,22 @@ def _as_precision(text: str) -> Precision:
 
 
 def _street_key(street: str) -> str:
-    """Fold a street name: "Friedr.-Ebert-Str." and "Friedrich-Ebert-Straße" differ only there."""
+    """Fold a street name; "Str." and "Straße" are one."""
     return re.sub(r"(?:strasse|str)$", "str", fold(street).replace(" ", ""))
+
+
+def _is_street(stated: str, name: str) -> bool:
+    """Say whether both are one street: "Friedr.-Ebert-Str." is "Friedrich-Ebert-Straße".
+
+    Only what is abbreviated with a dot may go on; Berg is not Bergweg.
+    """
+    wanted, words = _street_key(name), []
+    for word in re.findall(r"[^\W_]+\.?", stated):
+        folded = {"st.": "sankt"}.get(word.casefold(), fold(word))
+        abbreviated = word.endswith(".") and not folded.endswith(("str", "sankt"))
+        words.append(re.escape(folded) + ("[a-z]*" if abbreviated else ""))
+    pattern = re.sub(r"(?:strasse|str)$", "str", "".join(words))
+    return _street_key(stated) == wanted or re.fullmatch(pattern, wanted) is not None
 
 
 def _numbers(house_number: str) -> frozenset[str]:
@@ -645,8 +669,7 @@ def _proven(hit: _Hit, address: Address) -> _Hit | None:
         return hit
     if not hit.streets:
         return replace(hit, precision="locality")
-    wanted = _street_key(address.street)
-    if all(_street_key(street) != wanted for street in hit.streets):
+    if not any(_is_street(address.street, name) for name in hit.streets):
         return None
     asked = _numbers(address.house_number or "")
     if not asked or not asked & _numbers(hit.house_number):
@@ -733,16 +756,23 @@ class OnlineGeocoder:
             try:
                 return self._request(address)
             except (GeopyError, ValueError, KeyError, TypeError, AttributeError, IndexError) as e:
-                kind, detail, retry_after = _failure(e)
-            failed = Failed(self.source, kind, detail)
+                failure = _failure(e)
+            failed = Failed(self.source, failure.kind, failure.detail)
+            if self._is_final(failure):
+                return failed
             wait_s = min(self.settings.backoff_s * 2**attempt, self.settings.longest_wait_s)
-            if retry_after is not None and retry_after > self.settings.longest_wait_s:
-                self._stopped = f"{self.source} bittet um {retry_after:.0f} s Pause"
-                return failed
-            if kind in _LASTING:
-                return failed
-            self._next_at = max(self._next_at, self.clock() + max(wait_s, retry_after or 0.0))
+            wait_s = max(wait_s, failure.retry_after_s or 0.0)
+            self._next_at = max(self._next_at, self.clock() + wait_s)
         return failed
+
+    def _is_final(self, failure: _Failure) -> bool:
+        """Say whether another attempt is in vain, and end the run where any address is."""
+        pause_s = failure.retry_after_s or 0.0
+        if pause_s > self.settings.longest_wait_s:
+            self._stopped = f"{self.source} bittet um {pause_s:.0f} s Pause"
+        elif failure.for_all:
+            self._stopped = f"{self.source} lehnt ab: {failure.detail}"
+        return bool(self._stopped) or failure.kind == "refused"
 
     def _pace(self) -> None:
         wait_s = self._next_at - self.clock()

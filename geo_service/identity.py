@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -428,7 +429,8 @@ class _Places:
         """Return the distance where both points are exact enough to have one."""
         if not (self.fine[one] and self.fine[other]):
             return None
-        return float(np.hypot(self.x_m[one] - self.x_m[other], self.y_m[one] - self.y_m[other]))
+        here, there = (self.x_m[one], self.y_m[one]), (self.x_m[other], self.y_m[other])
+        return math.dist(here, there)
 
 
 def find_duplicates(initiatives: Initiatives) -> tuple[Duplicate, ...]:
@@ -461,19 +463,19 @@ def find_duplicates(initiatives: Initiatives) -> tuple[Duplicate, ...]:
             if _plausible(one, other, places, reason):
                 found.setdefault((one, other), (score, reason))
     names, ids = initiatives["name"].tolist(), initiatives["id"].tolist()
-    pairs = [
+    order = sorted(found, key=lambda pair: (-found[pair][0], ids[pair[0]], ids[pair[1]]))
+    return tuple(
         Duplicate(
             id=ids[one],
             other_id=ids[other],
             name=names[one],
             other_name=names[other],
-            score=round(score / 100, 3),
+            score=round(found[one, other][0] / 100, 3),
             distance_m=places.distance_m(one, other),
-            reason=reason,
+            reason=found[one, other][1],
         )
-        for (one, other), (score, reason) in found.items()
-    ]
-    return _at_most(sorted(pairs, key=lambda pair: (-pair.score, pair.id, pair.other_id)))
+        for one, other in _at_most(order)
+    )
 
 
 def _places(initiatives: Initiatives) -> _Places:
@@ -604,13 +606,11 @@ def _plausible(one: int, other: int, places: _Places, reason: str) -> bool:
     )
 
 
-def _at_most(pairs: Iterable[Duplicate]) -> tuple[Duplicate, ...]:
-    """Keep at most `_PER_RECORD` pairs of each record, in order."""
-    count: dict[str, int] = defaultdict(int)
-    kept = []
-    for pair in pairs:
-        if max(count[pair.id], count[pair.other_id]) < _PER_RECORD:
-            count[pair.id] += 1
-            count[pair.other_id] += 1
-            kept.append(pair)
-    return tuple(kept)
+def _at_most(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield pairs in order, at most `_PER_RECORD` of each record."""
+    count: dict[int, int] = defaultdict(int)
+    for one, other in pairs:
+        if max(count[one], count[other]) < _PER_RECORD:
+            count[one] += 1
+            count[other] += 1
+            yield one, other

@@ -271,7 +271,7 @@ def bench_gazetteer() -> list[Row]:
     table = municipalities[["ags", "name", "kreis", "postcode"]]
     stated = list(table.itertuples(index=False, name=None))
     forms = ("{}", "Gemeinde {}", "{} ", "Stadt {}", "Ortsgemeinde {}")
-    chance = random.Random(3)
+    chance = random.Random(3)  # noqa: S311
 
     def misspell(name: str) -> str:
         at = chance.randrange(1, len(name))
@@ -288,8 +288,13 @@ def bench_gazetteer() -> list[Row]:
         answers = ((ags, gazetteer.find(address)) for ags, address in exact)
         return sum(isinstance(answer, Found) and answer.ags == ags for ags, answer in answers)
 
-    exact_s, right = best_of(1, find_exact)
-    misspelt_s, _ = best_of(1, lambda: [gazetteer.find(Address(city=name)) for name in misspelt])
+    # Each name is new to the caches, so there is one run only, in seconds of the processor.
+    start = time.process_time()
+    right = find_exact()
+    exact_s = time.process_time() - start
+    start = time.process_time()
+    read = sum(isinstance(gazetteer.find(Address(city=name)), Found) for name in misspelt)
+    misspelt_s = time.process_time() - start
     rates = len(exact) / exact_s, len(misspelt) / misspelt_s
     if right != len(exact):
         raise RuntimeError(f"gazetteer: {len(exact) - right} names led elsewhere")
@@ -299,12 +304,12 @@ def bench_gazetteer() -> list[Row]:
         Row(
             f"gazetteer: {len(exact):,} distinct exact names",
             exact_s,
-            note=f"{rates[0]:,.0f} a second, all right; built in {build_s:.2f} s",
+            note=f"{rates[0]:,.0f} a second of CPU, all right; built in {build_s:.2f} s",
         ),
         Row(
             f"gazetteer: {len(misspelt):,} distinct misspelt names",
             misspelt_s,
-            note=f"{rates[1]:,.0f} a second",
+            note=f"{rates[1]:,.0f} a second of CPU; {read:,} read without Kreis or postal code",
         ),
     ]
 

@@ -156,10 +156,6 @@ class Progress:
             print(f"\r\x1b[K{self._title} ... {text[: max(width, 0)]}", end="", flush=True)
 
 
-def _ignore(_line: str) -> None:
-    """Show nothing of a line."""
-
-
 def _child_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
     return {**kept, "PYTHONUNBUFFERED": "1"}
@@ -175,9 +171,7 @@ def _run(
     SetupError
         If it fails, with its last lines and `hint`.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
-    environment = {**kept, "PYTHONUNBUFFERED": "1"}
-    code, lines = vendor_assets.run_to_end(command, env=environment, on_line=on_line)
+    code, lines = vendor_assets.run_to_end(command, env=_child_environment(), on_line=on_line)
     if code != 0:
         raise SetupError("\n".join([*lines[-_TAIL:], "", hint]))
     return lines
@@ -222,7 +216,10 @@ def set_up(root: Path = ROOT, *, tests: bool = False) -> None:
         If something cannot be made; what was made stays, and the next set-up goes on.
     """
     checkout = Checkout(root, tests)
+    if not _missing_steps(checkout):
+        return
     with _alone(root):
+        # Another set-up may have done it all while this one waited.
         steps = _missing_steps(checkout)
         if not steps:
             return

@@ -366,6 +366,28 @@ def test_the_class_of_photons_hit_decides_the_precision(
     assert result.precision == precision
 
 
+@pytest.mark.parametrize(
+    ("stated", "name", "same"),
+    [
+        ("Friedr.-Ebert-Str.", "Friedrich-Ebert-Straße", True),
+        ("Friedrich Ebert Strasse", "Friedrich-Ebert-Straße", True),
+        ("Hauptstr.", "Hauptstraße", True),
+        ("St.-Martin-Str.", "Sankt-Martin-Straße", True),
+        ("Am Berg", "Am Bergweg", False),
+        ("Parkstraße", "Markstraße", False),
+        ("Ebertstraße", "Friedrich-Ebert-Straße", False),
+        ("(.*)", "Hauptstraße", False),
+        (".", "Hauptstraße", False),
+    ],
+)
+def test_a_hit_must_name_the_stated_street(
+    server: GeocoderServer, clock: Clock, stated: str, name: str, same: bool
+) -> None:
+    server.default = as_json([nominatim_street(*TRIER, name)])
+    result = ask(online_at(server.url, clock), street=stated, city="Trier")
+    assert isinstance(result, Found if same else NotFound)
+
+
 def test_without_a_house_number_no_house_is_proven(server: GeocoderServer, clock: Clock) -> None:
     server.default = as_json([nominatim_house(*TRIER, "Jesuitenstraße", "13")])
     parts = {**STREET}
@@ -504,10 +526,6 @@ FAILURES = [
     ("503", Answer(b"", 503), "unavailable", 3),
     ("504", Answer(b"", 504), "timeout", 3),
     ("400", Answer(b"{}", 400), "refused", 1),
-    ("401", Answer(b"", 401), "refused", 1),
-    ("403", Answer(b"Usage limit reached", 403), "refused", 1),
-    ("404", Answer(b"", 404), "refused", 1),
-    ("moved", Answer(b"", 301, {"Location": "http://127.0.0.1:9/"}), "refused", 1),
     ("broken JSON", BROKEN_JSON, "bad_answer", 3),
     ("HTML page", HTML_PAGE, "bad_answer", 3),
     ("empty body", Answer(b""), "bad_answer", 3),
@@ -547,6 +565,27 @@ def test_a_failure_is_never_not_found(
     assert table["coordinate_precision"][0] == "municipality"
     assert len(server.asked) == 2 * requests
     assert cache.kept == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(b"", 401),
+        Answer(b"Usage limit reached", 403),
+        Answer(b"", 404),
+        Answer(b"", 301, {"Location": "http://127.0.0.1:9/"}),
+    ],
+    ids=["401", "403", "404", "moved"],
+)
+def test_an_endpoint_that_refuses_us_is_asked_once(
+    server: GeocoderServer, clock: Clock, answer: Answer
+) -> None:
+    server.default = answer
+    records = make_records(*[{"street": f"Weg {n}", "city": "Xyz"} for n in range(3)])
+    table = geocode(records, online_at(server.url, clock))
+    assert list(table["coordinate_status"]) == ["failed:refused", *["failed:gave_up"] * 2]
+    assert f"lehnt ab: HTTP {answer.status}" in table["coordinate_note"][2]
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("way", ["hang", "drip"])

@@ -74,6 +74,11 @@ def three_squares(*, ags: tuple[str, str, str] = ("07131001", "07131002", "07132
     return check_municipalities(frame)
 
 
+WORLD = three_squares()
+INDEX = MunicipalityIndex(WORLD)
+"""For properties: hypothesis calls one test many times, and fixtures do not mix with it."""
+
+
 @pytest.fixture(scope="module")
 def world() -> Municipalities:
     return three_squares()
@@ -112,17 +117,18 @@ LON = st.floats(6.99, 7.04) | st.sampled_from([7.0, 7.01, 7.02, 7.03])
 LAT = st.floats(49.99, 50.02) | st.sampled_from([50.0, 50.01])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(LON, LAT), min_size=1, max_size=30))
 def test_every_point_gets_what_geopandas_finds(points: list[tuple[float, float]]) -> None:
-    world = three_squares()
     lon, lat = np.array(points).T
-    found = MunicipalityIndex(world).find(lon, lat, tolerance_m=0.0)
-    assert found.tolist() == reference(world, lon, lat)
+    found = INDEX.find(lon, lat, tolerance_m=0.0)
+    assert found.tolist() == reference(WORLD, lon, lat)
 
 
+@settings(deadline=None)
 @given(LON, LAT)
 def test_three_squares_agree_with_arithmetic(lon: float, lat: float) -> None:
-    found = find_one(MunicipalityIndex(three_squares()), lon, lat, tolerance_m=0.0)
+    found = find_one(INDEX, lon, lat, tolerance_m=0.0)
     if not (7.0 <= lon <= 7.03 and 50.0 <= lat <= 50.01):
         assert found is None
     else:
@@ -130,10 +136,11 @@ def test_three_squares_agree_with_arithmetic(lon: float, lat: float) -> None:
         assert found == expected
 
 
+@settings(deadline=None)
 @given(st.floats(50.0, 50.01), st.sampled_from([(7.01, "07131001"), (7.02, "07131002")]))
 def test_border_point_takes_lowest_ags(lat: float, border: tuple[float, str]) -> None:
     lon, expected = border
-    assert find_one(MunicipalityIndex(three_squares()), lon, lat) == expected
+    assert find_one(INDEX, lon, lat) == expected
 
 
 def test_grid_finer_or_coarser_than_the_squares_changes_nothing(
@@ -234,18 +241,17 @@ def test_without_tolerance_a_near_miss_is_a_miss(index: MunicipalityIndex) -> No
     assert find_one(index, *metres_east_of(7.03, 50.005, 1.0), tolerance_m=0.0) is None
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.floats(7.0, 7.03), st.floats(50.01, 50.0125))
-@settings(max_examples=60)
 def test_near_misses_agree_with_measured_distances(lon: float, lat: float) -> None:
-    world = three_squares()
     point = gpd.GeoSeries([shapely.Point(lon, lat)], crs="EPSG:4326").to_crs(METRIC_CRS).iloc[0]
-    distances = world.to_crs(METRIC_CRS).distance(point)
-    found = find_one(MunicipalityIndex(world), lon, lat)
+    distances = WORLD.to_crs(METRIC_CRS).distance(point)
+    found = find_one(INDEX, lon, lat)
     if abs(distances.min() - NEAR_MISS_M) < 0.01:
         return
     assert (found is not None) == bool(distances.min() <= NEAR_MISS_M)
     if found is not None:
-        assert distances[world["ags"] == found].iloc[0] <= distances.min() + 0.01
+        assert distances[WORLD["ags"] == found].iloc[0] <= distances.min() + 0.01
 
 
 def test_point_at_equal_distance_takes_the_lowest_ags(world: Municipalities) -> None:

@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +211,15 @@ def test_second_start_sets_nothing_up(world: World) -> None:
     assert len(npm_calls(world.npm)) == calls
 
 
+def test_start_needs_no_right_to_write_into_the_checkout(world: World) -> None:
+    (world.root / "build" / "setup.lock").unlink()
+    (world.root / "build" / "setup.lock").mkdir()
+    try:
+        assert world.serve() == []
+    finally:
+        (world.root / "build" / "setup.lock").rmdir()
+
+
 def test_script_works_through_a_link(world: World, tmp_path: Path) -> None:
     (tmp_path / "serve").symlink_to(world.root / "scripts" / "serve")
     done = subprocess.run(
@@ -353,7 +363,10 @@ def test_stopping_set_up_is_clean_and_the_next_start_goes_on(
     assert world.serve() == ["front-end packages of package-lock.json"]
 
 
-def test_second_set_up_waits_for_the_first(world: World) -> None:
+def test_second_set_up_waits_for_the_first_and_does_not_do_it_again(world: World) -> None:
+    leaflet = world.root / "geo_service" / "static" / "vendor" / "leaflet" / "leaflet.js"
+    kept = leaflet.read_bytes()
+    leaflet.unlink()
     with (world.root / "build" / "setup.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         process = subprocess.Popen(
@@ -365,6 +378,7 @@ def test_second_set_up_waits_for_the_first(world: World) -> None:
         assert process.stdout is not None
         assert "waiting for it" in process.stdout.readline()
         assert process.poll() is None
+        leaflet.write_bytes(kept)
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert json.loads(output)[0] == ["serve"]
@@ -528,8 +542,6 @@ def test_test_lock_has_the_very_pins_that_run() -> None:
 
 def test_locks_are_those_of_pyproject() -> None:
     """Every dependency named in pyproject.toml is pinned: scripts/lock was run."""
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
     wanted = {
@@ -595,6 +607,6 @@ def test_second_start_is_quick_and_ctrl_c_ends_cleanly(
     with serving(command, port=port, cwd=tmp_path, env=environment) as second:
         assert second.health["revision"] == revision
         record_property("second_start_s", round(second.seconds, 2))
-        # The promise is 3 s on an idle machine; tests share theirs.
-        assert second.seconds < 10
+        # The promise is 3 s on an idle machine; tests may share theirs with others.
+        assert second.seconds < 30
         second.interrupt()

@@ -921,7 +921,7 @@ def test_killed_imports_lose_nothing_and_leave_nothing_half_done(store: Store, u
     for _ in range(kills):
         with child(import_forever, url, count) as (process, talk):
             acknowledged = answer(talk)
-            time.sleep(moments.uniform(0, 3 * import_s))  # the moment is what is tested
+            time.sleep(moments.uniform(0, 2 * import_s))  # the moment is what is tested
             process.kill()
             process.join(30)
             while talk.poll():

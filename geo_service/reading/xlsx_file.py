@@ -353,6 +353,8 @@ class _Sheet:
         return text.removesuffix("T00:00:00")
 
     def _number(self, text: str) -> str:
+        if text.isascii() and text.isdigit() and self._style not in self._book.date_styles:
+            return text
         try:
             number = float(text)
         except ValueError:

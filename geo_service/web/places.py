@@ -274,7 +274,7 @@ def _place(
         point_licence=record["coordinate_licence"],
         lon=point[0] if point else None,
         lat=point[1] if point else None,
-        haystack=" " + fold(" ".join(filter(None, said))),
+        haystack=fold(" ".join(filter(None, said))),
     )
 
 

@@ -2,9 +2,10 @@
 
 /* global L */
 
-import { isCalm, load, say, whenShown } from "./map.js";
+import { load, say, whenShown } from "./map.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const SHOW_ZOOM = 14;
 const GROUPS = new Set(["begegnung", "haus", "initiative", "beratung", "sprache", "hilfe"]);
 
 /**
@@ -18,7 +19,7 @@ export function addPlaces(map) {
   const { places, revision } = container.dataset;
   if (!places) return;
   const clusters = L.markerClusterGroup({
-    animate: !isCalm(),
+    animate: false,
     chunkedLoading: true,
     iconCreateFunction: clusterIcon,
     maxClusterRadius: 56,
@@ -57,8 +58,22 @@ export function addPlaces(map) {
     const marker = markers.get(/** @type {CustomEvent} */ (event).detail);
     if (!marker) return;
     map.invalidateSize({ animate: false });
-    clusters.zoomToShowLayer(marker, () => marker.openPopup());
+    reveal(map, clusters, marker);
   });
+}
+
+/**
+ * Bring a place into view, out of its cluster, and open its popup.
+ * @param {L.Map} map
+ * @param {L.MarkerClusterGroup} clusters
+ * @param {L.Marker} marker
+ */
+function reveal(map, clusters, marker) {
+  map.closePopup();
+  map.setView(marker.getLatLng(), Math.max(map.getZoom(), SHOW_ZOOM), { animate: false });
+  const seen = clusters.getVisibleParent(marker);
+  if (seen && seen !== marker) seen.spiderfy();
+  marker.openPopup();
 }
 
 /**
@@ -194,7 +209,7 @@ function popupContent(id, place) {
     if (className) element.className = className;
     box.append(element);
   };
-  line("h3", place.name);
+  line("h2", place.name);
   line("p", [place.category, place.organisation].filter(Boolean).join(" · "), "kind");
   line("p", place.where);
   line("p", place.rough ? "Lage ungefähr: Das Zeichen steht in der Mitte des Ortes." : "", "rough");
