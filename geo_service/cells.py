@@ -177,10 +177,11 @@ class Clean(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-_BLANKS: Final = re.compile(r"[\s\u200b\ufeff]+")
+_BLANKS: Final = re.compile(r"\s+")
+_INVISIBLE: Final = re.compile(r"[\xad\u200b\u2060\ufeff]")
 _LINE_BREAKS: Final = re.compile(r"[ \t]*[\n\r\x0b\x0c\x85\u2028\u2029]+\s*")
 _CONTROLS: Final = re.compile(
-    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]"
+    r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufffe\uffff]"
 )
 """Controls and marks that hide text or turn its direction; joiners that scripts need stay."""
 
@@ -201,7 +202,7 @@ def _clean_text(text: str, field: str) -> Clean:
     if _CONTROLS.search(text):
         text = _CONTROLS.sub("", text)
         notes.append(Note("text without control characters", None, "warning"))
-    text = unicodedata.normalize("NFC", text).strip()
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).strip()
     if field in ("offers", "opening_hours", "languages", "organisation"):
         text = _LINE_BREAKS.sub("; ", text)
     text = _BLANKS.sub(" ", text).strip()
@@ -230,8 +231,9 @@ def _clean_choice(text: str, choices: Mapping[str, str], values: Sequence[str], 
     if value is not None:
         return Clean(value or None)
     closest = process.extractOne(fold(text), list(choices), score_cutoff=60)
-    hint = f" (did you mean {choices[closest[0]]!r}?)" if closest else ""
-    return Clean(None, (Note(f"{what} of {', '.join(values)}{hint}"),))
+    if closest and choices[closest[0]]:
+        return Clean(None, (Note(f"{what} (did you mean {choices[closest[0]]!r}?)"),))
+    return Clean(None, (Note(f"{what} of {', '.join(values)}"),))
 
 
 def _folded_choices(values: Iterable[str], aliases: Mapping[str, str]) -> dict[str, str]:

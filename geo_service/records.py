@@ -89,7 +89,7 @@ def _find_layout(raw: RawTable) -> _Layout:
         raise FileFormatError(f"{raw.file}: expected a row of headings, got an empty file")
     top = known.index(max(known)) if max(known) >= 2 else 0
     headings = tuple(_BLANKS.sub(" ", cell).strip() for cell in raw.rows[top])
-    columns, doubled = _map_headings(headings, geojson=raw.kind == "geojson")
+    columns, doubled = _map_headings(headings, raw)
     faults = [*doubled, *_missing_headings(columns)]
     where = raw.file if raw.kind == "geojson" else f"{raw.file}, line {raw.lines[top]}"
     if faults:
@@ -99,18 +99,22 @@ def _find_layout(raw: RawTable) -> _Layout:
     return _Layout(top, columns, headings, tuple(_heading_issues(raw, top, headings, columns)))
 
 
-def _map_headings(headings: Sequence[str], *, geojson: bool) -> tuple[dict[str, int], list[str]]:
-    """Return field -> column, and a complaint for each field with two headings."""
+def _map_headings(headings: Sequence[str], raw: RawTable) -> tuple[dict[str, int], list[str]]:
+    """Return field -> column, and a complaint for each field with two headings.
+
+    A GeoJSON point counts more than properties that repeat it, unless no feature has one.
+    """
     columns: dict[str, int] = {}
     doubled = []
+    geojson = raw.kind == "geojson"
+    unplaced = geojson and not any(any(row[:2]) for row in raw.rows[1:])
     for column, heading in enumerate(headings):
         field = HEADING_FIELD.get(fold(heading))
-        if field is None:
+        if field is None or (unplaced and column < 2):
             continue
         if field not in columns:
             columns[field] = column
-        elif not (geojson and field in ("lon", "lat")):
-            # A GeoJSON point counts more than properties that repeat it.
+        elif not (geojson and columns[field] < 2):
             first = headings[columns[field]]
             doubled.append(f"expected one heading for {field}, got {first!r} and {heading!r}")
     return columns, doubled
@@ -143,6 +147,8 @@ def _heading_issues(
     for column, heading in enumerate(headings):
         if column in read or heading in GEOMETRY_HEADINGS:
             continue
+        if not heading and not any(row[column:] for row in raw.rows[top + 1 :]):
+            continue
         if fold(heading) in PERSONAL_HEADINGS:
             expected = "no data about persons; the column is not read"
         elif HEADING_FIELD.get(fold(heading)):
@@ -166,6 +172,7 @@ class _Sheet:
         self.length = len(self.lines)
         self.issues: list[tuple[int, int, Issue]] = []
         self.bad: set[int] = set()
+        self.faulty: set[tuple[int, str | None]] = set()
         self.values: dict[str, list[str | None]] = {field: [None] * self.length for field in FIELDS}
         self._check_widths(raw.rows[first:])
         self._take_faults(raw)
@@ -178,6 +185,7 @@ class _Sheet:
         self.issues.append((self.lines[row], order, issue))
         if note.severity == "error":
             self.bad.add(row)
+            self.faulty.add((row, field))
 
     def _check_widths(self, rows: Sequence[Sequence[str]]) -> None:
         width = len(self.layout.headings)
@@ -197,6 +205,7 @@ class _Sheet:
             self.issues.append((fault.line, fault.column or -1, issue))
             if row is not None and fault.severity == "error":
                 self.bad.add(row)
+                self.faulty.add((row, HEADING_FIELD.get(fold(column)) if column else None))
 
     def clean(self, rows: Sequence[Sequence[str]], today: dt.date) -> None:
         """Check every cell of every known column; equal cells of a column are checked once."""
@@ -280,13 +289,17 @@ def _inside(lon: float, lat: float) -> bool:
 
 
 def _check_required(sheet: _Sheet) -> None:
+    """Report rows without name or place, unless a fault in that cell is reported already."""
     places = [sheet.values[field] for field in PLACE_FIELDS]
+    faulty = sheet.faulty.copy()
     for row, name in enumerate(sheet.values["name"]):
-        if row in sheet.bad:
+        if (row, None) in faulty:
             continue
-        if name is None or not any(map(str.isalnum, name)):
+        if (row, "name") not in faulty and not any(map(str.isalnum, name or "")):
             sheet.report(row, "name", Note("a name"), _quoted(name or ""))
-        if all(values[row] is None for values in places):
+        if all(values[row] is None for values in places) and not any(
+            (row, field) in faulty for field in (*PLACE_FIELDS, "lat")
+        ):
             expected = "a municipality, city, postal code or coordinates"
             sheet.report(row, None, Note(expected), "none of them")
 

@@ -306,17 +306,24 @@ def test_map_has_few_tab_stops_and_all_marks_are_reached_by_arrows(
         )
         names = stops.evaluate_all("(all) => all.map((one) => one.outerHTML.slice(0, 60))")
         assert len(names) <= 6, names
-        first = page.locator(".leaflet-marker-pane [tabindex='0']")
-        first.focus()
-        label = first.get_attribute("aria-label")
-        for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"):
-            page.keyboard.press(key)
-        focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
-        assert focused
-        page.keyboard.press("ArrowUp")
-        assert (
-            page.evaluate("document.activeElement.getAttribute('aria-label')") != label or focused
+        marks = page.locator(".leaflet-marker-pane [role=button]")
+        labels = marks.evaluate_all(
+            """(all) => all.filter((one) => {
+              const { left, top, width, height } = one.getBoundingClientRect();
+              const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+              return hit?.closest(".map");
+            }).map((one) => one.getAttribute("aria-label"))"""
         )
+        page.locator(".leaflet-marker-pane [tabindex='0']").focus()
+        for forth, back in (("ArrowRight", "ArrowLeft"), ("ArrowDown", "ArrowUp")):
+            for _ in labels:
+                page.keyboard.press(back)
+            reached = []
+            for _ in labels:
+                reached.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+                page.keyboard.press(forth)
+            assert sorted(reached) == sorted(labels)
+        assert page.locator(".leaflet-marker-pane [tabindex='0']").count() == 1
 
 
 def test_enter_opens_a_place_and_escape_gives_focus_back(chromium: Browser, site: str) -> None:

@@ -9,7 +9,7 @@ import itertools
 import re
 from typing import IO, TYPE_CHECKING, Final
 
-from geo_service.reading.common import CHUNK, Item, Limits, Refused
+from geo_service.reading.common import CHUNK, Fault, Item, Limits, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,8 +58,13 @@ def csv_cells(stream: IO[bytes], limits: Limits) -> Iterator[Item]:
 def _csv_rows(lines: Iterable[str], delimiter: str, skipped: int) -> Iterator[Item]:
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = skipped + 1
+    width = 0
     try:
         for cells in reader:
+            width = width or len(cells)
+            if 0 < len(cells) < width and any(cells):
+                got = f"{len(cells)}; the others are taken for empty"
+                yield Fault(line, None, f"{width} cells as in the first row", got, "warning")
             yield line, cells
             line = skipped + reader.line_num + 1
     except csv.Error as error:

@@ -6,6 +6,8 @@ import { load, say, whenShown } from "./map.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHOW_ZOOM = 14;
+/** @type {Record<string, [0|1, 1|-1]>} */
+const WAYS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
 const GROUPS = new Set(["begegnung", "haus", "initiative", "beratung", "sprache", "hilfe"]);
 
 /**
@@ -278,11 +280,11 @@ function makeKeyable(map) {
       from.click();
       return;
     }
-    const step = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key];
-    if (!step) return;
+    const way = WAYS[event.key];
+    if (!way) return;
     event.preventDefault();
     event.stopPropagation();
-    const next = nextInDirection(marks(), from, step);
+    const next = following(marks(), from, way);
     if (!next) return;
     from.tabIndex = -1;
     next.tabIndex = 0;
@@ -319,18 +321,15 @@ function nearest(elements, [x, y]) {
   return elements.reduce((best, element) => (best && far(best) <= far(element) ? best : element), undefined);
 }
 
-/** @param {HTMLElement[]} elements @param {HTMLElement} from @param {number[]} step */
-function nextInDirection(elements, from, [dx, dy]) {
-  const [x, y] = middle(from.getBoundingClientRect());
-  let best;
-  let least = Infinity;
-  for (const element of elements) {
-    const [a, b] = middle(element.getBoundingClientRect());
-    const along = (a - x) * dx + (b - y) * dy;
-    const aside = Math.abs((a - x) * dy) + Math.abs((b - y) * dx);
-    if (element === from || along <= 0) continue;
-    const cost = along + 2 * aside;
-    if (cost < least) [best, least] = [element, cost];
-  }
-  return best;
+/**
+ * The mark after `from` on the way right (axis 0, step 1), left, down (axis 1) or up, so
+ * that one arrow alone reaches every mark in view.
+ * @param {HTMLElement[]} elements
+ * @param {HTMLElement} from
+ * @param {[0|1, 1|-1]} way
+ */
+function following(elements, from, [axis, step]) {
+  const places = elements.map((element) => ({ element, at: middle(element.getBoundingClientRect()) }));
+  places.sort((a, b) => a.at[axis] - b.at[axis] || a.at[1 - axis] - b.at[1 - axis]);
+  return places[places.findIndex(({ element }) => element === from) + step]?.element;
 }
