@@ -41,6 +41,7 @@ _KINDS: Final[dict[str, FileKind]] = {
 }
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_KNOWN_CELLS: Final = 300_000
 _ROOT: Final = str(Path(__file__).resolve().parent.parent)
 _START: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -88,24 +89,30 @@ def read_records(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> RawTable:
             f"{path.name}: expected a file ending in .csv, .xlsx or .geojson, "
             f"got {path.suffix or 'no ending'!r}"
         )
-    try:
-        # Non-blocking, so that a named pipe is seen to be one instead of being waited for.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FileFormatError(f"{path.name}: cannot be opened ({reason})") from None
-    with os.fdopen(descriptor, "rb") as source, tempfile.TemporaryFile() as out:
+    with _open(path) as source, tempfile.TemporaryFile() as out:
         size = _check_file(source, path.name, kind, limits)
         _run_child(source, out, path.name, kind, size, limits)
         out.seek(0)
         return _collect(out, path.name, kind)
 
 
+def _open(path: Path) -> IO[bytes]:
+    """Open a regular file, and nothing else."""
+    try:
+        # Non-blocking, so that a named pipe is seen to be one instead of being waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FileFormatError(f"{path.name}: cannot be opened ({reason})") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileFormatError(f"{path.name}: expected a regular file, got something else")
+    return os.fdopen(descriptor, "rb")
+
+
 def _check_file(source: IO[bytes], file: str, kind: FileKind, limits: Limits) -> int:
     """Return the size in bytes of a regular file that may be what its ending says."""
     status = os.fstat(source.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise FileFormatError(f"{file}: expected a regular file, got something else")
     if status.st_size > limits.file_bytes:
         raise FileFormatError(
             f"{file}: expected at most {limits.file_bytes / 1e6:.0f} MB, "
@@ -157,7 +164,7 @@ def _run_child(
 
 
 def _collect(out: IO[bytes], file: str, kind: FileKind) -> RawTable:
-    """Read back what the child wrote; equal cells become one string in memory."""
+    """Read back what the child wrote; equal cells become one string, which saves memory."""
     lines: list[int] = []
     rows: list[tuple[str, ...]] = []
     faults: list[Fault] = []
@@ -167,7 +174,9 @@ def _collect(out: IO[bytes], file: str, kind: FileKind) -> RawTable:
         item = json.loads(text) if text.strip() else {}
         if isinstance(item, list):
             lines.append(item[0])
-            rows.append(tuple([known.setdefault(cell, cell) for cell in item[1]]))
+            if len(known) < _KNOWN_CELLS:
+                item[1] = [known.setdefault(cell, cell) for cell in item[1]]
+            rows.append(tuple(item[1]))
         elif "refused" in item:
             raise FileFormatError(f"{file}: {item['refused']}")
         elif "fault" in item:

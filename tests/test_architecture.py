@@ -24,7 +24,18 @@ ROOMS = {
     "exports",
     "store",
 }
-WEB = {"errors", "schema", "formats", "config", "snapshot", "store", "maps", "exports", "coverage"}
+WEB = {
+    "errors",
+    "schema",
+    "names",
+    "formats",
+    "config",
+    "snapshot",
+    "store",
+    "maps",
+    "exports",
+    "coverage",
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),

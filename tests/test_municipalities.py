@@ -143,15 +143,24 @@ def test_border_point_takes_lowest_ags(lat: float, border: tuple[float, str]) ->
     assert find_one(INDEX, lon, lat) == expected
 
 
-def test_grid_finer_or_coarser_than_the_squares_changes_nothing(
-    world: Municipalities, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("side_deg", [0.0001, 0.001, 0.0025, 0.0037, 0.01, 0.5])
+def test_cells_of_any_size_give_the_same_answer(
+    world: Municipalities, monkeypatch: pytest.MonkeyPatch, side_deg: float
 ) -> None:
+    """Some sizes put the squares' borders on the borders of cells."""
     random = np.random.default_rng(1)
-    lon, lat = random.uniform(6.99, 7.04, 2000), random.uniform(49.995, 50.015, 2000)
-    expected = reference(world, lon, lat)
-    for side in (0.0001, 0.0037, 0.5):
-        monkeypatch.setattr("geo_service.municipalities._CELL_DEG", side)
-        assert MunicipalityIndex(world).find(lon, lat, tolerance_m=0.0).tolist() == expected
+    borders = np.array([7.0, 7.01, 7.02, 7.03])
+    lon = np.concatenate(
+        [
+            random.uniform(6.99, 7.04, 1000),
+            *(np.repeat(np.nextafter(borders, towards), 25) for towards in (0.0, 90.0)),
+            np.repeat(borders, 25),
+        ]
+    )
+    lat = random.uniform(49.995, 50.015, len(lon))
+    monkeypatch.setattr("geo_service.municipalities._CELL_DEG", side_deg)
+    found = MunicipalityIndex(world).find(lon, lat, tolerance_m=0.0)
+    assert found.tolist() == reference(world, lon, lat)
 
 
 def test_overlapping_municipalities_still_give_the_lowest_ags(world: Municipalities) -> None:
@@ -254,11 +263,14 @@ def test_near_misses_agree_with_measured_distances(lon: float, lat: float) -> No
         assert distances[WORLD["ags"] == found].iloc[0] <= distances.min() + 0.01
 
 
-def test_point_at_equal_distance_takes_the_lowest_ags(world: Municipalities) -> None:
+@pytest.mark.parametrize("tips", [(7.02, 7.0), (7.0, 7.02)])
+def test_point_at_equal_distance_takes_the_lowest_ags(
+    world: Municipalities, tips: tuple[float, float]
+) -> None:
     """Two triangles meet in a tip; north of it both are equally near."""
     triangles = [
         shapely.MultiPolygon([shapely.Polygon([(lon, 50.0), (7.01, 50.0), (7.01, 50.01)])])
-        for lon in (7.02, 7.0)
+        for lon in tips
     ]
     index = MunicipalityIndex(check_municipalities(world.iloc[:2].set_geometry(triangles)))
     assert find_one(index, 7.01, 50.0105) == "07131001"

@@ -28,8 +28,9 @@ from web_helpers import (
     small_territory,
 )
 
+from geo_service.pipeline import Workshop, import_file
 from geo_service.schema import CATEGORIES, CATEGORY_GROUPS
-from geo_service.snapshot import Territory
+from geo_service.snapshot import Snapshot, Territory
 from geo_service.store import Store
 from geo_service.web import HEADERS
 from geo_service.web.places import Filter, read_places, safe_url, select
@@ -486,6 +487,7 @@ def test_without_any_revision_the_service_says_so(tmp_path: Path) -> None:
 
 def test_sources_are_printed_from_the_data(client: FlaskClient) -> None:
     page = client.get("/quellen").text
+    assert page.index(SOURCE_NOTE) < page.index("Ortsverzeichnis")
     for text in (SOURCE_NOTE, "CC0", "Ortsverzeichnis", "4 Einträge"):
         assert text in page
 
@@ -527,6 +529,8 @@ def test_a_place_without_a_point_stands_under_the_kreis_it_names() -> None:
     [
         ("2024-11", None, "Stand November 2024"),
         ("2024-10", None, "Stand Oktober 2024, seit 2 Jahren nicht bestätigt"),
+        ("2024-11-23", None, "Stand 23.11.2024"),
+        ("2024-11-22", None, "Stand 22.11.2024, seit 2 Jahren nicht bestätigt"),
         ("2024", None, "Stand 2024"),
         ("2023", None, "Stand 2023, seit 2 Jahren nicht bestätigt"),
         ("2015-01-02", "2026-11-01", "Bestätigt am 01.11.2026"),
@@ -537,6 +541,19 @@ def test_freshness(stated: str | None, confirmed: str | None, text: str) -> None
     rows = [place(1, source_date=stated, confirmed_on=confirmed)]
     (only,) = read_places(initiatives_of(rows), small_land(), today=TODAY)
     assert only.freshness == text
+
+
+def test_stale_means_the_same_as_in_coverage(workshop: Workshop, example_file: Path) -> None:
+    import_file(example_file, workshop, today=TODAY)
+    snapshot = Snapshot.of(workshop.store.read(), workshop.territory)
+    places = read_places(snapshot.initiatives, snapshot.municipalities, today=TODAY)
+    land = snapshot.coverage("land", today=TODAY).iloc[0]
+    inside = [place for place in places if place.placed]
+    assert land["places"] == len(inside)
+    assert land["stale"] == sum(place.stale for place in inside)
+    assert land["rough"] == sum(place.rough for place in inside)
+    undated = [place for place in inside if place.freshness == "Stand unbekannt"]
+    assert land["undated"] == len(undated)
 
 
 def test_json_of_the_map_is_utf8_without_escapes(client: FlaskClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from calendar import monthrange
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -242,7 +243,7 @@ def _place(
     street = " ".join(filter(None, (record["street"], record["house_number"]))) or None
     town = " ".join(filter(None, (record["postcode"], locality))) or None
     rough = point is not None and record["coordinate_precision"] not in FINE_PRECISIONS
-    months = _months_old(record["source_date"], record["confirmed_on"], today)
+    said_on = _last_said(record["source_date"], record["confirmed_on"])
     name = record["name"] or category
     said = [name, category, record["organisation"], street, town, municipality, record["offers"]]
     said += [kreis.name if kreis else None, record["languages"], record["verbandsgemeinde"]]
@@ -268,8 +269,8 @@ def _place(
         source_url=safe_url(record["source"]),
         dated=_date(record["source_date"]),
         confirmed=_date(record["confirmed_on"]),
-        years_old=None if months is None else months // 12,
-        stale=months is not None and months > STALE_AFTER_MONTHS,
+        years_old=None if said_on is None else _years_since(said_on, today),
+        stale=said_on is not None and said_on < _months_before(today, STALE_AFTER_MONTHS),
         point_source=record["coordinate_source"],
         point_licence=record["coordinate_licence"],
         lon=point[0] if point else None,
@@ -334,16 +335,32 @@ def _date(text: str | None) -> str | None:
         return None
 
 
-def _months_old(stated: str | None, confirmed: str | None, today: dt.date) -> int | None:
-    """Return how many months ago the record's newest date is; None where it has none."""
-    newest = max(filter(None, map(_last_month, (stated, confirmed))), default=None)
-    return None if newest is None else max(0, today.year * 12 + today.month - newest)
+def _last_said(stated: str | None, confirmed: str | None) -> dt.date | None:
+    """Return the last day on which the record may have been stated or confirmed."""
+    return max(filter(None, map(_last_day, (stated, confirmed))), default=None)
 
 
-def _last_month(text: str | None) -> int | None:
-    """Return the last month a date may mean, counted from year 0."""
+def _last_day(text: str | None) -> dt.date | None:
+    """Return the last day a date ``JJJJ``, ``JJJJ-MM`` or ``JJJJ-MM-TT`` may mean."""
     match = _DATE.fullmatch(text or "")
-    return int(match[1]) * 12 + int(match[2] or 12) if match else None
+    if match is None:
+        return None
+    year, month = int(match[1]), int(match[2] or 12)
+    try:
+        return dt.date(year, month, int(match[3] or monthrange(year, month)[1]))
+    except ValueError:
+        return None
+
+
+def _months_before(day: dt.date, months: int) -> dt.date:
+    """Return the same day `months` earlier, or that month's last day; as in `coverage`."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return dt.date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def _years_since(since: dt.date, today: dt.date) -> int:
+    """Count the full years that have passed."""
+    return max(0, today.year - since.year - ((today.month, today.day) < (since.month, since.day)))
 
 
 def _kreis_name(name: str, *, town: bool) -> str:

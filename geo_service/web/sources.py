@@ -38,8 +38,11 @@ def source_notes(snapshot: Snapshot) -> tuple[SourceNote, ...]:
     """Return the sources of borders, figures, population and points, each note once."""
     notes = [*_territory_notes(snapshot.territory.about), _population_note(snapshot)]
     notes += _point_notes(snapshot.initiatives)
-    by_note = {(note.note, note.licence): note for note in reversed(notes) if note.note}
-    return tuple(reversed(by_note.values()))
+    once: dict[tuple[str, str | None], SourceNote] = {}
+    for note in notes:
+        if note.note:
+            once.setdefault((note.note, note.licence), note)
+    return tuple(once.values())
 
 
 def border_note(snapshot: Snapshot) -> str:
