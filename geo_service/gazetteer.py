@@ -483,10 +483,10 @@ class Gazetteer:
             return ()
         if tokens[0] in _VG_TITLES and len(tokens) > 1:
             return self._seat_of_vg(plain)
-        exact = self._named(key) or self._named(untitled) or self._in_parts(plain)
+        exact = self._named(key) or self._named(untitled)
         if exact or self._is_area(plain):
             return exact
-        return self._misspelt(untitled) or self._unknown_part(plain)
+        return self._in_parts(plain) or self._misspelt(untitled) or self._unknown_part(plain)
 
     def _named(self, key: str) -> tuple[_Match, ...]:
         return self._names.get(key) or self._aliases.get(key, ())
@@ -497,11 +497,13 @@ class Gazetteer:
 
     def _in_parts(self, text: str) -> tuple[_Match, ...]:
         """Read "Trier-Ehrang", "Ehrang (Trier)", "Trier Ehrang", "Roth (Kreis Altenkirchen)"."""
-        for head, tail, sign in _splits(text):
+        for head, tail, _ in _splits(text):
             heads, tails = self._named(_untitled(head)), self._named(_untitled(tail))
-            inside = self._parts_of(heads, tails)
-            if not inside and sign not in "-–":
-                inside = self._parts_of(tails, heads) or self._parts_in_area(heads, tail)
+            inside = (
+                self._parts_of(heads, tails)
+                or self._parts_of(tails, heads)
+                or self._parts_in_area(heads, tail)
+            )
             if inside:
                 return inside
         return ()

@@ -271,7 +271,7 @@ def bench_gazetteer() -> list[Row]:
     table = municipalities[["ags", "name", "kreis", "postcode"]]
     stated = list(table.itertuples(index=False, name=None))
     forms = ("{}", "Gemeinde {}", "{} ", "Stadt {}", "Ortsgemeinde {}")
-    chance = random.Random(3)  # noqa: S311
+    chance = random.Random(3)
 
     def misspell(name: str) -> str:
         at = chance.randrange(1, len(name))
@@ -314,11 +314,79 @@ def bench_gazetteer() -> list[Row]:
     ]
 
 
+def _synthetic_list(path: Path, rows: int) -> None:
+    """Write a list of `rows` distinct places spread over all municipalities, seeded."""
+    import csv
+    import random
+
+    from geo_service.municipalities import load_municipalities
+    from geo_service.schema import CATEGORIES, THEMES
+
+    land = load_municipalities(ROOT / "data" / "gemeinden" / "gemeinden.gpkg")
+    chance = random.Random(rows)
+    kinds = ("Café Welcome", "Treff", "Haus der Begegnung", "Fahrradwerkstatt", "Sprachcafé")
+    words = [f"{a}{b}{c}" for a in "BDFGKLMNRST" for b in ("a", "ei", "o", "u") for c in "lmnrst"]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter=";")
+        table.writerow(
+            [
+                "Name",
+                "Kategorie",
+                "Leitthema",
+                "Straße",
+                "Hausnummer",
+                "Ort",
+                "Gemeinde",
+                "Kreis",
+                "Angebote",
+                "Stand",
+            ]
+        )
+        for number in range(rows):
+            town = land.iloc[chance.randrange(len(land))]
+            name = f"{chance.choice(kinds)} {''.join(chance.choices(words, k=3))} {number}"
+            street = f"{chance.choice(words)}straße" if chance.random() < 0.4 else ""
+            address = (street, str(chance.randrange(1, 99)) if street else "", town["name"])
+            rest = (town["name"], town["kreis"], "Austausch", f"20{chance.randrange(15, 26)}-05")
+            table.writerow(
+                (name, chance.choice(CATEGORIES), chance.choice(THEMES), *address, *rest)
+            )
+
+
+def bench_import() -> list[Row]:
+    """Import 10,000, 30,000 and 100,000 rows offline, from the file to the stored revision."""
+    import datetime as dt
+    import tempfile
+
+    from geo_service.pipeline import Workshop, import_file
+    from geo_service.snapshot import load_territory
+    from geo_service.store import Store
+
+    today = dt.date(2026, 11, 23)
+    territory = load_territory(ROOT / "data")
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in (10_000, 30_000, 100_000):
+            file = Path(folder) / f"list{rows}.csv"
+            _synthetic_list(file, rows)
+            with Store(f"sqlite:///{folder}/{rows}.db") as store:
+                store.migrate()
+                start = time.perf_counter()
+                report = import_file(file, Workshop(store, territory), today=today)
+                seconds = time.perf_counter() - start
+                if (report.created, store.revision()) != (rows, 1):
+                    raise RuntimeError(f"import: expected {rows} created, got {report.created}")
+            note = f"{seconds / rows * 1e6:.0f} µs a row; {report.statuses.get('found')} found"
+            found.append(Row(f"import {rows:,} rows, file to revision", seconds, note=note))
+    return found
+
+
 BENCHMARKS: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "assign": bench_assign,
     "e2sfca": bench_e2sfca,
     "coverage": bench_coverage,
     "gazetteer": bench_gazetteer,
+    "import": bench_import,
 }
 
 # ------------------------------------------------------------------------------ frame

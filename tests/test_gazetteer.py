@@ -58,6 +58,26 @@ def ambiguous(gazetteer: Gazetteer, **parts: str) -> Ambiguous:
     return result
 
 
+def gazetteer_with(*ortsteile: tuple[str, str]) -> Gazetteer:
+    """The small land with these Ortsteile (name, AGS) only."""
+    rows = [
+        {
+            "id": str(number),
+            "name": name,
+            "kind": "ortsteil",
+            "ags": ags,
+            "lon": 6.1,
+            "lat": 49.7,
+            "population": float("nan"),
+            "names": "",
+            "source": "GeoNames",
+            "licence": "CC BY 4.0",
+        }
+        for number, (name, ags) in enumerate(ortsteile)
+    ]
+    return Gazetteer(small_municipalities(), pd.DataFrame(rows))
+
+
 # ------------------------------------------------------------------ the proof of a point
 
 
@@ -150,7 +170,9 @@ def test_spellings_of_one_ortsteil(small: Gazetteer, stated: str) -> None:
     assert (result.precision, result.ags) == ("locality", "07315015")
 
 
-@pytest.mark.parametrize("stated", ["Ehrang (Trier)", "Trier OT Ehrang", "Ortsteil Ehrang"])
+@pytest.mark.parametrize(
+    "stated", ["Ehrang (Trier)", "Trier OT Ehrang", "Ortsteil Ehrang", "Ehrang-Trier"]
+)
 def test_an_ortsteil_written_with_its_municipality(small: Gazetteer, stated: str) -> None:
     assert found(small, city=stated).label.startswith("Ehrang, Ortsteil von Trier")
 
@@ -255,25 +277,8 @@ def test_the_column_municipality_means_municipalities(small: Gazetteer) -> None:
     assert found(small, municipality="Stromberg").ags == "07133005"
 
 
-def test_an_ort_tells_the_municipalities_of_one_name_apart(small: Gazetteer) -> None:
-    table = small_municipalities()
-    places = [("Hof", "07131001"), ("Hof", "07235011")]
-    rows = [
-        {
-            "id": str(number),
-            "name": name,
-            "kind": "ortsteil",
-            "ags": ags,
-            "lon": 6.1,
-            "lat": 49.7,
-            "population": float("nan"),
-            "names": "",
-            "source": "GeoNames",
-            "licence": "CC BY 4.0",
-        }
-        for number, (name, ags) in enumerate(places)
-    ]
-    gazetteer = Gazetteer(table, pd.DataFrame(rows))
+def test_an_ort_tells_the_municipalities_of_one_name_apart() -> None:
+    gazetteer = gazetteer_with(("Hof", "07131001"), ("Hof", "07235011"))
     result = found(gazetteer, municipality="Bauler", city="Hof")
     assert (result.ags, result.precision) == ("07131001", "locality")
 
@@ -298,6 +303,7 @@ def test_kreis_and_kreisfreie_stadt_of_one_name(small: Gazetteer) -> None:
     for kreis in ("Kaiserslautern", "Landkreis Kaiserslautern", "Kreis Kaiserslautern"):
         assert found(small, city="Rodenbach", kreis=kreis).ags == "07335017"
     ambiguous(small, city="Rodenbach", kreis="Kaiserslautern, kreisfreie Stadt")
+    ambiguous(small, city="Kaiserslautern", kreis="Landkreis Kaiserslautern")
 
 
 def test_another_verbandsgemeinde_lowers_the_score(small: Gazetteer) -> None:
@@ -358,6 +364,23 @@ def test_a_misspelt_short_name_needs_more_than_the_name(small: Gazetteer) -> Non
     assert "nur ähnlich geschrieben" in doubtful.reason
     assert found(small, city="Bauller", kreis="Ahrweiler").ags == "07131001"
     assert found(small, city="Bauller", postcode="53534").ags == "07131001"
+
+
+def test_a_misspelt_first_letter_needs_more_than_the_name(small: Gazetteer) -> None:
+    assert "nur ähnlich" in ambiguous(small, city="Goblenz").reason
+    assert found(small, city="Goblenz", postcode="56068").ags == "07111000"
+
+
+def test_the_fewest_typing_errors_win() -> None:
+    gazetteer = gazetteer_with(
+        ("Niederwallersheim", "07131001"), ("Niederwallerscheid", "07235011")
+    )
+    result = found(gazetteer, city="Niederwallershei")
+    assert result.label.startswith("Niederwallersheim")
+
+
+def test_a_town_with_any_other_word_is_not_that_town(small: Gazetteer) -> None:
+    assert isinstance(small.find(Address(city="Mainz irgendwo")), NotFound)
 
 
 def test_a_misspelt_name_in_another_kreis_is_not_found(small: Gazetteer) -> None:

@@ -565,9 +565,9 @@ def test_any_file_is_a_table_or_a_format_error(
 
 def bomb_files(folder: Path) -> None:
     """Write small files that ask for much."""
-    zeros = b"<sheetData>" + b" " * 60_000_000 + b"</sheetData>"
-    rows = b"<sheetData>" + b"<row><c><v>1</v></c></row>" * 4_000_000 + b"</sheetData>"
-    cells = b"<sheetData><row>" + b"<c/>" * 10_000_000 + b"</row></sheetData>"
+    zeros = b"<sheetData>" + b" " * 50_000_000 + b"</sheetData>"
+    rows = b"<sheetData>" + b"<row><c><v>1</v></c></row>" * 1_500_000 + b"</sheetData>"
+    cells = b"<sheetData><row>" + b"<c/>" * 3_000_000 + b"</row></sheetData>"
     text = b"<sheetData><row><c t='str'><v>" + b"x" * 100_000_000 + b"</v></c></row></sheetData>"
     head = f'<worksheet xmlns="{MAIN}">'.encode()
     for name, sheet in {"zeros": zeros, "rows": rows, "cells": cells, "text": text}.items():
@@ -575,16 +575,16 @@ def bomb_files(folder: Path) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as source:
             parts = {part: source.read(part) for part in source.namelist()}
         parts["xl/worksheets/sheet1.xml"] = head + sheet + b"</worksheet>"
-        parts["noise.bin"] = os.urandom(2_000_000)
+        parts["noise.bin"] = os.urandom(500_000)
         (folder / f"{name}.xlsx").write_bytes(zipped(parts, level=9))
-    nested = b'{"type":"FeatureCollection","features":[' + b"[" * 5_000_000
+    nested = b'{"type":"FeatureCollection","features":[' + b"[" * 2_000_000
     (folder / "deep.geojson").write_bytes(nested)
-    wide = b'{"type":"FeatureCollection","features":[' + b"[[]]," * 9_000_000 + b"0]}"
+    wide = b'{"type":"FeatureCollection","features":[' + b"[[]]," * 5_000_000 + b"0]}"
     (folder / "wide.geojson").write_bytes(wide)
-    (folder / "cells.csv").write_bytes(b"a;b\n" + b"ab;cd\n" * 8_000_000)
+    (folder / "cells.csv").write_bytes(b"a;b\n" + b"ab;cd\n" * 2_000_000)
     (folder / "separators.csv").write_bytes(b"a;b\n" + b";" * 49_000_000)
-    (folder / "lines.csv").write_bytes(b"a;b\n" + b"\n" * 49_000_000)
-    (folder / "quotes.csv").write_bytes(b"a;b\n" + b'"\n' * 24_000_000)
+    (folder / "lines.csv").write_bytes(b"a;b\n" + b"\n" * 20_000_000)
+    (folder / "quotes.csv").write_bytes(b"a;b\n" + b'"\n' * 10_000_000)
 
 
 def test_bombs_are_refused_within_ten_seconds_and_512_mb(tmp_path: Path) -> None:
@@ -613,9 +613,9 @@ print(json.dumps([answers, peaks]))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     answers, peaks_kb = json.loads(done.stdout)
     reasons = {
-        "zeros.xlsx": "expected a row|rows",
-        "rows.xlsx": "at most 250,000 rows|zip bomb",
-        "cells.xlsx": "0 rows|rows",
+        "zeros.xlsx": "0 rows",
+        "rows.xlsx": "at most 250,000 rows",
+        "cells.xlsx": "0 rows",
         "text.xlsx": "rows|fits in 512 MB|unpacks",
         "deep.geojson": "nested too deep",
         "wide.geojson": "at most|fits in 512 MB|memory|faulty",
@@ -625,6 +625,7 @@ print(json.dumps([answers, peaks]))
         "quotes.csv": "expected",
     }
     assert answers.keys() == reasons.keys()
+    print(answers, peaks_kb)
     for name, (answer, seconds) in answers.items():
         assert re.search(reasons[name], answer), (name, answer)
         assert seconds < 12, (name, seconds)

@@ -108,9 +108,13 @@ def _lines(text: IO[str]) -> Iterator[str]:
 
 
 def _delimiter(line: str) -> str:
-    """Return the separator that is most frequent outside quotation marks in `line`."""
-    bare = re.sub(r'"[^"]*"?', "", line)
-    return max(";\t,", key=bare.count)
+    """Return the separator that stands beside quotation marks, else is the most frequent one.
+
+    What stands between quotation marks does not count.
+    """
+    bare = re.sub(r'"[^"]*"?', '"', line)
+    return max(";\t,", key=lambda sign: (bare.count(f'"{sign}') + bare.count(f'{sign}"'),
+                                         bare.count(sign)))  # fmt: skip
 
 
 def _encoding(stream: IO[bytes]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Final
@@ -29,6 +30,12 @@ _NOT_FORMAT: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _POSITION: Final = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})$")
 _COMPRESSIONS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGE: Final = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
+    NotImplementedError,
+)  # fmt: skip
+"""What zipfile raises for archives that are not what they say."""
+
 _DAY_ZERO: Final = {False: dt.datetime(1899, 12, 30), True: dt.datetime(1904, 1, 1)}
 
 
@@ -42,7 +49,7 @@ def xlsx_cells(stream: IO[bytes], limits: Limits) -> Iterator[Item]:
         with zipfile.ZipFile(stream) as archive:
             _check_archive(archive, limits)
             yield from _Sheet(_Workbook(archive), limits).items()
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise Refused(f"expected an Excel workbook (XLSX), got a damaged file ({error})") from None
 
 
