@@ -177,6 +177,11 @@ def test_an_ortsteil_written_with_its_municipality(small: Gazetteer, stated: str
     assert found(small, city=stated).label.startswith("Ehrang, Ortsteil von Trier")
 
 
+def test_an_ortsteil_before_its_municipality_is_no_namesake(small: Gazetteer) -> None:
+    result = found(small, city="Stromberg (Bendorf)")
+    assert (result.precision, result.ags) == ("locality", "07137007")
+
+
 def test_a_former_municipality_is_a_part_of_its_successor(small: Gazetteer) -> None:
     result = found(small, municipality="Heidesheim am Rhein")
     assert (result.precision, result.ags) == ("locality", "07315015")

@@ -301,6 +301,11 @@ def poi(lon: float, lat: float) -> dict[str, Any]:
     return {**hit, "class": "amenity", "type": "community_centre", "addresstype": "amenity"}
 
 
+def without_road(hit: dict[str, Any]) -> dict[str, Any]:
+    address = {key: text for key, text in hit["address"].items() if key != "road"}
+    return {**hit, "address": address}
+
+
 def without_number(hit: dict[str, Any]) -> dict[str, Any]:
     address = {key: text for key, text in hit["address"].items() if key != "house_number"}
     return {**hit, "address": address}
@@ -313,6 +318,8 @@ NOMINATIM_CLASSES = [
     ("the house next door", nominatim_house(*TRIER, "Jesuitenstraße", "15"), "street"),
     ("a place without number", without_number(poi(*TRIER)), "street"),
     ("the street", nominatim_street(*TRIER, "Jesuitenstraße"), "street"),
+    ("the street by its name", without_road(nominatim_street(*TRIER, "Jesuitenstraße")), "street"),
+    ("a house in no street", without_road(nominatim_house(*TRIER, "", "13")), "locality"),
     ("the town", nominatim_place(*TRIER, "Trier", "city", 16), "municipality"),
     ("a village", nominatim_place(*TRIER, "Zewen", "village", 19), "locality"),
     ("a suburb", nominatim_place(*TRIER, "Zewen", "suburb", 20), "locality"),

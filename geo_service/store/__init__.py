@@ -1,0 +1,40 @@
+"""All state and all SQL: SQLite (default) or PostgreSQL with PostGIS, at a revision.
+
+Every change of what readers see is one transaction and one new revision; a reader sees
+the old revision or the new one, never a mixture. The same tables, the same statements
+and the same tests hold for both databases.
+
+::
+
+    store        Store: what is read and every change      <- begin here
+    results      the small results it gives
+    cache        the geocoders' answers
+    editions     an edition of a list beside what is stored: new, changed, equal, missing
+    frames       tables of the package <-> rows of the database
+    database     transactions, errors, set-up
+    migrations   what creates the tables and brings them forward
+    sqlite, postgis    what differs, by the contract in backend
+    tables       the tables as statements name them
+"""
+
+from __future__ import annotations
+
+from geo_service.store.cache import GeocodeCache
+from geo_service.store.results import (
+    HistoryEntry,
+    ImportEntry,
+    ImportOutcome,
+    StoredState,
+    StoreStats,
+)
+from geo_service.store.store import Store
+
+__all__ = [
+    "GeocodeCache",
+    "HistoryEntry",
+    "ImportEntry",
+    "ImportOutcome",
+    "Store",
+    "StoreStats",
+    "StoredState",
+]
