@@ -49,7 +49,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "street": ("Straße", "Anschrift", "Adresse", "Straße und Hausnummer", "Street", "Address"),
     "house_number": ("Hausnummer", "Hausnr", "Haus-Nr", "House number"),
     "postcode": ("PLZ", "Postleitzahl", "Postcode", "Postal code", "Zip"),
-    "city": ("Ort", "Stadt", "Ortsteil", "Wohnort", "PLZ Ort", "City", "Town", "Place"),
+    "city": ("Ort", "Stadt", "Ortsteil", "PLZ Ort", "City", "Town", "Place"),
     "municipality": ("Gemeinde", "Ortsgemeinde", "Kommune", "Municipality"),
     "verbandsgemeinde": ("Verbandsgemeinde", "VG"),
     "kreis": ("Kreis", "Landkreis", "Kreis/kreisfreie Stadt", "Kreisfreie Stadt", "District",
@@ -395,7 +395,7 @@ def clean_cell(text: str, field: str, today: dt.date) -> Clean:
     """Check one cell of `field`; no date in it may lie after `today`."""
     plain = _clean_text(text, field)
     if plain.text is None or any(note.severity == "error" for note in plain.notes):
-        return plain
+        return Clean(None, plain.notes)
     if field in ("source_date", "confirmed_on"):
         result = _clean_date(plain.text, today, whole=field == "confirmed_on")
     elif field in _CLEANERS:

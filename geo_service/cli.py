@@ -265,6 +265,20 @@ def coverage_command(
         console.print(escape(f"Written to {out}."))
 
 
+@cli.command()
+@click.argument("record_id", metavar="ID")
+@database_option
+def erase(record_id: str, database: str | None) -> None:
+    """Erase a record and its whole history, so that no trace of its text stays behind.
+
+    Copies that --reset set aside, backups and exported files are not reached; a list that
+    still has the record brings it back with its next import.
+    """
+    with _existing_store(_settings(database)) as store:
+        revision = store.erase(record_id, now=_now())
+    console.print(escape(f"Erased {record_id}; revision {revision}."))
+
+
 @cli.command("load-population")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @database_option

@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 
 from geo_service.errors import SettingsError
 
-__all__ = ["Settings", "data_dir", "load_settings", "static_dir", "templates_dir"]
+__all__ = [
+    "Settings",
+    "data_dir",
+    "load_settings",
+    "static_dir",
+    "templates_dir",
+    "translations_dir",
+]
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 
@@ -36,6 +43,11 @@ def templates_dir() -> Path:
 def static_dir() -> Path:
     """Return the folder of our own and the vendored front-end files."""
     return _PACKAGE / "static"
+
+
+def translations_dir() -> Path:
+    """Return the folder of the catalogues, one folder per language."""
+    return _PACKAGE / "translations"
 
 
 def _text(value: str) -> str:

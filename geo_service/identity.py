@@ -195,7 +195,8 @@ def resolve_ids(records: Records, known: pd.DataFrame, *, dataset: str | None = 
        municipality was added);
     4. name and Kreis are equal, the Kreis is stated (the place moved);
     5. place and Kreis are equal, no two stated addresses differ, and the names are at least
-       90 per cent alike (rapidfuzz `ratio` on folded names) with the same numbers in them.
+       90 per cent alike (rapidfuzz `ratio` on folded names, in full or as sorted words
+       without the place and words like "der" or "e.V.") with the same numbers in them.
 
     A stored record is taken at most once: two are never merged. What no rule takes is new.
     An id that belongs to another list is never taken over: the row gets one of its own.
@@ -251,7 +252,8 @@ class _Matching:
         self._rows = rows
         self._known_ids = known_ids
         self._known = known
-        self._names = [*(item.name for item in rows), *(item.name for item in known)]
+        self._names = [item.name for item in (*rows, *known)]
+        self._cores = [_core(item.name, item.place) for item in (*rows, *known)]
         self._match: dict[int, str] = {}
         made = [
             key == row.base_id() or key == row.address_id()
@@ -295,7 +297,9 @@ class _Matching:
 
     def _similar(self, rows: list[int], records: list[int]) -> Iterator[tuple[int, int]]:
         shift = len(self._rows)
-        for row, record in _across(rows, [shift + record for record in records], self._names):
+        shifted = [shift + record for record in records]
+        pairs = {*_across(rows, shifted, self._names), *_across(rows, shifted, self._cores)}
+        for row, record in sorted(pairs):
             if _compatible(self._rows[row], self._known[record - shift]):
                 yield row, record - shift
 

@@ -177,3 +177,17 @@ def test_load_population_moves_people_to_their_cells(
     assert "1.200 people in 1 cells" in out
     code, out, _ = run(capsys, "coverage", "--level", "land", "--database", sqlite_url)
     assert "Zensus 2022" in out
+
+
+def test_erase_removes_a_record_for_good(
+    imported: tuple[int, str, str], capsys: pytest.CaptureFixture[str], sqlite_url: str
+) -> None:
+    with Store(sqlite_url) as store:
+        record = store.read().initiatives.iloc[0]
+    code, out, _ = run(capsys, "erase", record["id"], "--database", sqlite_url)
+    assert (code, out) == (0, f"Erased {record['id']}; revision 2.\n")
+    content = Path(sqlite_url.removeprefix("sqlite:///")).read_bytes()
+    assert record["name"].encode() not in content
+    code, _, err = run(capsys, "erase", record["id"], "--database", sqlite_url)
+    assert code == 2
+    assert record["id"] in err

@@ -25,7 +25,11 @@ from geo_service.reading.child import cells_of
 from geo_service.reading.common import Refused
 
 FIXTURES = Path(__file__).parent / "fixtures" / "records"
-ROWS = (("Name", "Ort", "Öffnungszeiten"), ("Café Größe", "Mainz", "Mo, Di"), ("Łódź-Treff", "Ürzig"))
+ROWS = (
+    ("Name", "Ort", "Öffnungszeiten"),
+    ("Café Größe", "Mainz", "Mo, Di"),
+    ("Łódź-Treff", "Ürzig"),
+)
 GERMAN = (ROWS[0], ROWS[1], ("Straßen-Treff", "Ürzig"))
 
 
@@ -94,7 +98,9 @@ def test_a_row_with_fewer_cells_is_kept_with_a_warning(tmp_path: Path) -> None:
     table = read(tmp_path, "a.csv", "Name;Ort;Kreis\na;b\n")
     assert table.rows[1] == ("a", "b")
     assert table.faults == (
-        Fault(2, None, "3 cells as in the first row", "2; the others are taken for empty", "warning"),
+        Fault(
+            2, None, "3 cells as in the first row", "2; the others are taken for empty", "warning"
+        ),
     )
 
 
@@ -211,7 +217,7 @@ def test_features_become_rows_with_their_numbers_as_lines(tmp_path: Path) -> Non
 def test_numbers_of_json_keep_the_form_they_are_written_in(tmp_path: Path) -> None:
     text = '{"type":"Feature","geometry":null,"properties":{"plz":055}}'
     assert "expected JSON" in refusal(tmp_path, "a.json", text)
-    table = read(tmp_path, "a.json", text.replace("055", "1.500e3, \"key\": 9007199254740993"))
+    table = read(tmp_path, "a.json", text.replace("055", '1.500e3, "key": 9007199254740993'))
     assert table.rows[1] == ("", "", "1.500e3", "9007199254740993")
 
 
@@ -339,11 +345,14 @@ def sheet_rows(*rows: str) -> str:
 
 
 def test_cells_of_every_type_become_text(tmp_path: Path) -> None:
-    strings = "<si><t>Café</t></si><si><r><t>fett</t></r><r><t> dünn</t></r><rPh><t>x</t></rPh></si>"
+    strings = (
+        "<si><t>Café</t></si><si><r><t>fett</t></r><r><t> dünn</t></r><rPh><t>x</t></rPh></si>"
+    )
     sheet = sheet_rows(
         '<c t="s"><v>0</v></c><c t="s"><v>1</v></c><c t="inlineStr"><is><t>in</t></is></c>'
-        '<c t="str"><v>a_x000D_b</v></c><c t="b"><v>1</v></c><c t="d"><v>2024-05-06T00:00:00</v></c>',
-        '<c><v>55116</v></c><c><v>55116.0</v></c><c><v>7.598</v></c><c><v>1E-3</v></c>'
+        '<c t="str"><v>a_x000D_b</v></c><c t="b"><v>1</v></c>'
+        '<c t="d"><v>2024-05-06T00:00:00</v></c>',
+        "<c><v>55116</v></c><c><v>55116.0</v></c><c><v>7.598</v></c><c><v>1E-3</v></c>"
         '<c><v>1234567890123456789</v></c><c s="3"><v>12</v></c>',
         '<c s="1"><v>45418</v></c><c s="2"><v>45418.75</v></c><c s="4"><v>0.5</v></c>'
         '<c s="1"><v>59</v></c><c s="1"><v>-1</v></c><c s="1"><v>61</v></c>',
@@ -352,6 +361,14 @@ def test_cells_of_every_type_become_text(tmp_path: Path) -> None:
     assert rows[0] == ("Café", "fett dünn", "in", "a\rb", "true", "2024-05-06")
     assert rows[1] == ("55116", "55116", "7.598", "0.001", "1234567890123456789", "12")
     assert rows[2] == ("2024-05-06", "2024-05-06 18:00", "12:00", "1900-02-28", "-1", "1900-03-01")
+
+
+def test_a_prefix_for_the_namespace_changes_nothing(tmp_path: Path) -> None:
+    sheet = sheet_rows('<c t="inlineStr"><is><t>a</t></is></c><c s="1"><v>45418</v></c>')
+    prefixed = re.sub(r"<(/?)(\w)", r"<\1x:\2", f"<worksheet>{sheet}</worksheet>")
+    prefixed = prefixed.replace("<x:worksheet>", f'<x:worksheet xmlns:x="{MAIN}">')
+    data = workbook("", **{"xl__worksheets__sheet1.xml": prefixed})
+    assert read(tmp_path, "a.xlsx", data).rows == (("a", "2024-05-06"),)
 
 
 def test_the_macintosh_calendar_begins_four_years_later(tmp_path: Path) -> None:
@@ -487,8 +504,7 @@ def outcome(kind: str, data: bytes) -> list[Any] | None:
     """Read `data` in this process; None where it is refused."""
     try:
         return list(cells_of(kind, io.BytesIO(data), Limits()))
-    except Refused as reason:
-        assert str(reason)
+    except Refused:
         return None
 
 
@@ -523,11 +539,13 @@ def test_a_damaged_file_gives_rows_or_a_refusal(kind: str, changes: list[tuple[i
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["type", "features", "geometry", "properties", "crs", "coordinates"]),
-        inner | st.sampled_from(["FeatureCollection", "Feature", "Point"]),
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "features", "geometry", "properties", "crs", "coordinates"]),
+            inner | st.sampled_from(["FeatureCollection", "Feature", "Point"]),
+            max_size=4,
+        )
     ),
     max_leaves=20,
 )
@@ -550,12 +568,12 @@ def test_any_file_is_a_table_or_a_format_error(
 ) -> None:
     path = tmp_path_factory.mktemp("any") / f"a{ending}"
     path.write_bytes(data)
+    message = ""
     try:
         table = read_records(path)
     except FileFormatError as error:
-        assert re.match(rf"a{ending}: \S", str(error))
-    else:
-        assert len(table.lines) == len(table.rows)
+        message = str(error)
+    assert re.match(rf"a{ending}: \S", message) or len(table.lines) == len(table.rows)
 
 
 # ---------------------------------------------------------------------------- bombs

@@ -121,8 +121,7 @@ def marks(snapshot: Snapshot) -> set[str]:
 # --------------------------------------------------------------------------- territory
 
 
-def test_shipped_territory_loads_with_all_levels() -> None:
-    territory = load_territory(config.data_dir())
+def test_shipped_territory_loads_with_all_levels(territory: Territory) -> None:
     assert {level: len(territory.areas[level]) for level in LEVELS} == {
         "gemeinde": 2300,
         "verbandsgemeinde": 170,
@@ -570,7 +569,7 @@ def test_no_thread_ever_sees_a_mixture_while_another_process_imports(
 
         def watch() -> None:
             last = 0
-            while len(revisions) < 10 and not faults and time.monotonic() < deadline:
+            while len(revisions) < 6 and not faults and time.monotonic() < deadline:
                 snapshot = holder.current()
                 table = snapshot.derive("names", partial(marks, snapshot))
                 if snapshot.revision and table != {str(snapshot.revision)}:
@@ -590,12 +589,11 @@ def test_no_thread_ever_sees_a_mixture_while_another_process_imports(
             importer.close()
             ours.close()
     assert faults == []
-    assert len(revisions) >= 10
+    assert len(revisions) >= 6
 
 
-def test_metadata_of_the_shipped_data_is_read_as_it_is() -> None:
+def test_metadata_of_the_shipped_data_is_read_as_it_is(territory: Territory) -> None:
     folder = config.data_dir() / "gemeinden"
     about = json.loads((folder / "gemeinden.json").read_text("utf-8"))
-    territory = load_territory(config.data_dir())
     assert territory.about == about
     assert territory.origin.date.isoformat() == about["territorial_date"]

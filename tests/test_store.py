@@ -33,10 +33,9 @@ from store_world import (
     migrate_together,
 )
 
-from geo_service import store as store_module
-from geo_service.errors import ConflictError, SchemaError, StoreError
+from geo_service.errors import ConflictError, NotFoundError, SchemaError, StoreError
 from geo_service.schema import INITIATIVE_COLUMNS, Population
-from geo_service.store import Store
+from geo_service.store import Store, database, migrations, sqlite, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +44,11 @@ if TYPE_CHECKING:
 
     from postgis import Cluster
 
-KILLS = int(os.environ.get("GEO_SERVICE_TEST_KILLS", "40"))
-"""How often a process is killed while it imports; 200 and more take a minute."""
+KILLS = int(os.environ.get("GEO_SERVICE_TEST_KILLS", "9"))
+"""How often a process is killed while it imports; 200 and more take a minute.
+
+From 40 on, the disk fails in every combination of fault and moment as well.
+"""
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["geo_service.store"])
@@ -133,7 +135,7 @@ def test_migrate_twice_changes_nothing(store: Store) -> None:
 def test_tables_have_the_columns_that_statements_name(store: Store, url: str) -> None:
     metadata = sa.MetaData()
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-    for table in store_module._TABLES.sorted_tables:
+    for table in tables.TABLES.sorted_tables:
         with pytest.warns(sa.exc.SAWarning) if _has_geometry(table, url) else _nothing():
             found = sa.Table(table.name, metadata, autoload_with=engine)
         extra = {"geom"} if _has_geometry(table, url) else set()
@@ -151,7 +153,7 @@ def _nothing() -> Iterator[None]:
 
 
 def test_store_has_a_column_for_every_column_of_initiatives() -> None:
-    created = next(text for text in store_module._V1 if "CREATE TABLE initiatives" in text)
+    created = next(text for text in migrations._V1 if "CREATE TABLE initiatives" in text)
     named = {part.split()[0] for part in created.partition("(")[2].split(",")}
     assert set(INITIATIVE_COLUMNS) <= named
 
@@ -193,7 +195,7 @@ def test_older_database_migrates_forward_and_keeps_its_records(
     store: Store, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply(store, make_initiatives(4))
-    monkeypatch.setattr(store_module, "_MIGRATIONS", (*store_module._MIGRATIONS, _add_column))
+    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, _add_column))
     with pytest.raises(StoreError, match="expected schema version 2, got 1"):
         store.read()
     assert store.migrate() == 2
@@ -206,8 +208,8 @@ def test_failed_migration_leaves_the_database_as_it_was(
 ) -> None:
     apply(store, make_initiatives(4))
     with monkeypatch.context() as patch:
-        steps = (*store_module._MIGRATIONS, _add_column_and_fail)
-        patch.setattr(store_module, "_MIGRATIONS", steps)
+        steps = (*database.MIGRATIONS, _add_column_and_fail)
+        patch.setattr(database, "MIGRATIONS", steps)
         with pytest.raises(StoreError, match="migrate"):
             store.migrate()
     assert_holds(store, make_initiatives(4))
@@ -516,6 +518,116 @@ def test_stats_of_an_empty_store(store: Store) -> None:
     stats = store.stats()
     assert (stats.initiatives, stats.imports, stats.last_import_at) == (0, 0, None)
     assert stats.population_basis is None
+
+
+# ----------------------------------------------------------------------------- erasure
+
+
+def test_erased_record_is_gone_with_its_history_at_a_new_revision(store: Store) -> None:
+    later = NOW + dt.timedelta(days=1)
+    for marker in ("eins", "zwei"):
+        apply(store, make_initiatives(3, marker=marker))
+    logged = store.imports()
+    assert store.erase("ort-00001", now=later) == 3
+    state = store.read()
+    assert (state.revision, state.changed_at) == (3, later)
+    assert state.initiatives["id"].tolist() == ["ort-00000", "ort-00002"]
+    assert store.history("ort-00001") == ()
+    assert [entry.revision for entry in store.history("ort-00000")] == [1, 2]
+    assert store.imports() == logged
+
+
+def test_erasing_an_unknown_id_changes_nothing(store: Store) -> None:
+    apply(store, make_initiatives(2))
+    for _ in range(2):
+        with pytest.raises(NotFoundError, match="a record's id, got 'nie gesehen'"):
+            store.erase("nie gesehen", now=NOW)
+    assert store.revision() == 1
+    assert_holds(store, make_initiatives(2))
+
+
+def test_import_resolved_before_an_erasure_does_not_bring_the_record_back(store: Store) -> None:
+    apply(store, make_initiatives(2))
+    store.erase("ort-00001", now=NOW)
+    with pytest.raises(ConflictError, match="expected revision 1, got 2"):
+        apply(store, make_initiatives(2, marker="neu"), base_revision=1)
+    assert store.read().initiatives["id"].tolist() == ["ort-00000"]
+
+
+def test_cached_answers_and_population_survive_an_erasure(store: Store) -> None:
+    apply(store, make_initiatives(1))
+    store.save_population(make_population(5), now=NOW)
+    store.cache().put("k", "x", NOW + dt.timedelta(days=1))
+    store.erase("ort-00000", now=NOW)
+    assert store.cache(clock=lambda: NOW).get("k") == "x"
+    assert_same_population(store.read().population, make_population(5))
+
+
+def secrets_of(row: int) -> list[str]:
+    return [f"schluessel-{row * 7919 % 400:05d}-k", f"Geheimnis {row:05d} "]
+
+
+def apply_secrets(store: Store, *, editions: int = 3) -> None:
+    """Rows of changing length in no order, so that pages are split and balanced.
+
+    With this seed SQLite 3.40 leaves the text of two rows in unused parts of pages, in spite
+    of ``secure_delete``.
+    """
+    lengths = random.Random(1)
+    rows = [secrets_of(row) for row in range(400)]
+    for _ in range(editions):
+        names = [f"{name}{'x' * lengths.randrange(300)}" for _, name in rows]
+        apply(store, make_initiatives(400, id=[key for key, _ in rows], name=names))
+
+
+def found_past_the_store(url: str, texts: list[str]) -> list[str]:
+    """Search every table, those of the system too, or every byte of the files."""
+    if not is_postgres(url):
+        path = Path(sa.make_url(url).database or "")
+        held = b"".join(part.read_bytes() for part in path.parent.glob(f"{path.name}*"))
+        return [text for text in texts if text.encode() in held]
+    names = run_sql(url, "SELECT schemaname, tablename FROM pg_tables")
+    rows = (f'SELECT t::text AS row FROM "{schema}"."{table}" t' for schema, table in names)  # noqa: S608
+    held = "\n".join(row for (row,) in run_sql(url, " UNION ALL ".join(rows)))
+    return [text for text in texts if text in held]
+
+
+def test_text_of_an_erased_record_is_nowhere_in_the_database(store: Store, url: str) -> None:
+    apply_secrets(store)
+    if is_postgres(url):
+        run_sql(url, "ANALYZE")
+    rows = range(0, 400, 40 if is_postgres(url) else 2)
+    kept, erased = secrets_of(1), [text for row in rows for text in secrets_of(row)]
+    assert found_past_the_store(url, kept + erased) == kept + erased
+    with pytest.MonkeyPatch.context() as patch:  # once at the end wipes what all have left
+        patch.setattr(store._backend, "scrub", lambda _engine: None)
+        for row in rows[1:]:
+            store.erase(secrets_of(row)[0], now=NOW)
+    store.erase(secrets_of(0)[0], now=NOW)
+    assert found_past_the_store(url, kept + erased) == kept
+    assert len(store.read().initiatives) == 400 - len(rows)
+    if not is_postgres(url):
+        assert run_sql(url, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_erasure_that_was_cut_short_is_finished_by_erasing_again(
+    sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader keeps the text in the write-ahead log; the error says so."""
+    monkeypatch.setattr(sqlite, "_journal_mode", lambda _version: "wal")
+    key, name = secrets_of(0)
+    with Store(at(sqlite_path), timeout_s=0.05) as store:
+        store.migrate()
+        apply_secrets(store, editions=1)
+        with store._begin("read", "look") as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM initiatives")
+            with pytest.raises(StoreError, match=r"deleted record \(erase it again .*locked"):
+                store.erase(key, now=NOW)
+            assert found_past_the_store(at(sqlite_path), [key, name]) == [key, name]
+        with store._begin("read", "keep the log"), pytest.raises(NotFoundError):
+            store.erase(key, now=NOW)
+        assert found_past_the_store(at(sqlite_path), [key, name]) == []
+        assert store.revision() == 2
 
 
 # -------------------------------------------------------------------------- population
@@ -835,19 +947,19 @@ def test_journal_is_the_one_that_is_safe_with_the_linked_sqlite(sqlite_path: Pat
     [((3, 40, 1), "delete"), ((3, 51, 2), "delete"), ((3, 51, 3), "wal"), ((3, 52, 0), "wal")],
 )
 def test_wal_only_where_its_race_is_fixed(version: tuple[int, ...], mode: str) -> None:
-    assert store_module._journal_mode(version) == mode
+    assert sqlite._journal_mode(version) == mode
 
 
 def test_wal_of_a_newer_sqlite_is_left_for_the_safe_journal(
     sqlite_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "_journal_mode", lambda _version: "wal")
+        patch.setattr(sqlite, "_journal_mode", lambda _version: "wal")
         with Store(at(sqlite_path)) as store:
             store.migrate()
             apply(store, make_initiatives(3))
             assert run_sql(at(sqlite_path), "PRAGMA journal_mode") == [("wal",)]
-    monkeypatch.setattr(store_module, "_journal_mode", lambda _version: "delete")
+    monkeypatch.setattr(sqlite, "_journal_mode", lambda _version: "delete")
     with Store(at(sqlite_path)) as store:
         assert_holds(store, make_initiatives(3))
     assert run_sql(at(sqlite_path), "PRAGMA journal_mode") == [("delete",)]
@@ -883,11 +995,11 @@ def test_readers_never_see_a_mixture_while_another_process_imports(store: Store,
     with child(import_forever, url, 60) as (_, talk):
         assert answer(talk) == 1
         deadline = time.monotonic() + 30
-        while len(seen) < 8 and time.monotonic() < deadline:
+        while len(seen) < 5 and time.monotonic() < deadline:
             state = store.read()
             seen.add(state.revision)
             assert_is_whole(state.initiatives, state.revision)
-    assert len(seen) == 8
+    assert len(seen) == 5
 
 
 def test_writer_waits_for_a_reader_and_then_commits(sqlite_path: Path) -> None:
@@ -912,16 +1024,19 @@ def assert_is_whole(initiatives: pd.DataFrame, revision: int) -> None:
 
 
 def test_killed_imports_lose_nothing_and_leave_nothing_half_done(store: Store, url: str) -> None:
-    count, kills = 250, KILLS if not is_postgres(url) else max(5, KILLS // 4)
+    """Every third is killed in its first import, in its second one, in its third one."""
+    count, kills = 250, KILLS if not is_postgres(url) else max(3, KILLS // 4)
     moments = random.Random(20261123)
     apply(store, make_initiatives(count, marker=1))
-    started = time.monotonic()
-    apply(store, make_initiatives(count, marker=2))
-    import_s = time.monotonic() - started
-    for _ in range(kills):
+    import_s = 0.05
+    for turn in range(kills):
         with child(import_forever, url, count) as (process, talk):
             acknowledged = answer(talk)
-            time.sleep(moments.uniform(0, 2 * import_s))  # the moment is what is tested
+            for _ in range(turn % 3):
+                began = time.monotonic()
+                acknowledged = answer(talk)
+                import_s = time.monotonic() - began
+            time.sleep(moments.uniform(0, import_s))  # the moment is what is tested
             process.kill()
             process.join(30)
             while talk.poll():
@@ -931,7 +1046,7 @@ def test_killed_imports_lose_nothing_and_leave_nothing_half_done(store: Store, u
                     break
         check_after_kill(store, url, count, acknowledged)
     final = store.revision() + 1
-    assert final > kills // 4 + 2, "too few imports committed for the kills to mean anything"
+    assert final >= 2 + sum(turn % 3 for turn in range(kills))
     assert apply(store, make_initiatives(count, marker=final)).revision == final
     assert apply(store, make_initiatives(count, marker=final)).unchanged == count
     assert [entry.revision for entry in store.history("ort-00000")] == list(range(1, final + 1))
@@ -950,18 +1065,14 @@ def check_after_kill(store: Store, url: str, count: int, acknowledged: int) -> N
     assert run_sql(url, "SELECT count(*) FROM imports") == [(state.revision,)]
 
 
+EVERY, SOME = slice(None), slice(None) if KILLS >= 40 else slice(None, None, 2)
+TURNS = {"fdatasync,fsync": (1, 2, 3, 4, 5), "pwrite64": (1, 2, 5, 14, 30), "unlink": (1,)}
 FAULTS = [
-    *(
-        ("fdatasync,fsync", fault, turn)
-        for fault in ("EIO", "ENOSPC", "KILL")
-        for turn in range(1, 6)
-    ),
-    *(
-        ("pwrite64", fault, turn)
-        for fault in ("EIO", "ENOSPC", "KILL")
-        for turn in (1, 2, 5, 14, 30)
-    ),
-    *(("unlink", fault, 1) for fault in ("EIO", "KILL")),
+    (calls, fault, turn)
+    for calls, turns in TURNS.items()
+    for fault, chosen in (("EIO", SOME), ("ENOSPC", SOME), ("KILL", EVERY))
+    for turn in turns[chosen]
+    if (calls, fault) != ("unlink", "ENOSPC")
 ]
 
 
@@ -976,7 +1087,7 @@ def can_trace() -> bool:
 
 
 @pytest.mark.skipif(not can_trace(), reason="strace is not installed or may not trace")
-@pytest.mark.parametrize("calls", ["fdatasync,fsync", "pwrite64", "unlink"])
+@pytest.mark.parametrize("calls", TURNS)
 def test_disk_that_fails_in_any_write_leaves_old_or_new(sqlite_path: Path, calls: str) -> None:
     url, count = at(sqlite_path), 60
     with Store(url) as store:

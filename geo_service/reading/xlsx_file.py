@@ -85,18 +85,20 @@ def _parse(
     after_chunk: Callable[[], Iterator[Item]] = lambda: iter(()),
 ) -> Iterator[Item]:
     """Run one XML part past handlers that get local names; DTDs are refused (entity bombs)."""
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()
     parser.buffer_text = True
-    local: dict[str, str] = {}
 
-    def start_local(name: str, attributes: dict[str, str]) -> None:
-        start(local.get(name) or local.setdefault(name, name.rpartition(" ")[2]), attributes)
+    def start_root(name: str, attributes: dict[str, str]) -> None:
+        # Nearly every file makes its namespace the default one; a prefix costs two calls more.
+        prefix = name.rpartition(":")[0] + ":"
+        if prefix == ":":
+            parser.StartElementHandler, parser.EndElementHandler = start, end
+        else:
+            parser.StartElementHandler = lambda tag, given: start(tag.removeprefix(prefix), given)
+            parser.EndElementHandler = lambda tag: end(tag.removeprefix(prefix))
+        start(name.removeprefix(prefix), attributes)
 
-    def end_local(name: str) -> None:
-        end(local[name])
-
-    parser.StartElementHandler = start_local
-    parser.EndElementHandler = end_local
+    parser.StartElementHandler = start_root
     parser.StartDoctypeDeclHandler = _refuse_doctype
     if text is not None:
         parser.CharacterDataHandler = text
@@ -156,7 +158,7 @@ class _Workbook:
         if tag == "workbookPr":
             self.epoch_1904 = attributes.get("date1904") in ("1", "true")
         elif tag == "sheet":
-            key = next((v for k, v in attributes.items() if k.endswith(" id")), "")
+            key = next((v for k, v in attributes.items() if k.endswith(":id")), "")
             kind, path = self._relationships.get(key, ("", ""))
             if kind == "worksheet":
                 visible = attributes.get("state", "visible") == "visible"

@@ -320,7 +320,7 @@ class Store(Database):
             if found:
                 connection.execute(sa.delete(HISTORY).where(HISTORY.c.id == record_id))
                 revision = _next_revision(connection, "erasure", now)
-        with self._told("the record is deleted, but traces of it are not wiped; erase it again"):
+        with self._told("wipe what is left of the deleted record (erase it again to repeat that)"):
             self._backend.scrub(self._engine)
         if not found:
             raise NotFoundError(f"{self._backend.label}: expected a record's id, got {record_id!r}")

@@ -8,17 +8,18 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
-from flask import Flask, render_template, request, url_for
+from flask import Flask, render_template, request
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from geo_service.config import static_dir, templates_dir
 from geo_service.errors import GeoServiceError, InputError, NotFoundError, StoreError
-from geo_service.formats import german_number
 from geo_service.web.answers import HTML, Assets, Body, answer
+from geo_service.web.languages import init_languages, neutral_url_for
 from geo_service.web.pages import pages
 from geo_service.web.site import EXTENSION, Backdrop, Site
+from geo_service.web.wording import FILTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,9 +94,10 @@ def create_app(
     site = Site(holder, settings, today, Assets(static_dir()), Backdrop())
     app.extensions[EXTENSION] = site
     app.register_blueprint(pages)
-    app.jinja_env.filters["number"] = german_number
+    app.jinja_env.filters |= FILTERS
     app.jinja_env.globals |= {"settings": settings, "asset": _asset_address(site.assets)}
     app.jinja_env.filters["markup"] = Markup
+    init_languages(app)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GeoServiceError, _our_error)
@@ -104,7 +106,7 @@ def create_app(
 
 def _asset_address(assets: Assets) -> Callable[[str], str]:
     def asset(name: str) -> str:
-        return url_for("pages.static", name=name, v=assets.version(name) or None)
+        return neutral_url_for("pages.static", name=name, v=assets.version(name) or None)
 
     return asset
 

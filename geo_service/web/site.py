@@ -12,6 +12,7 @@ from flask import current_app
 
 from geo_service import maps
 from geo_service.web.answers import HTML, Body
+from geo_service.web.languages import page_variant
 from geo_service.web.places import (
     Filter,
     Kreis,
@@ -198,7 +199,7 @@ class View:
 
     def _kept(self, query: Filter, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
         """Keep what a choice from the form asks for; free text is made anew each time."""
-        return make() if query.words else self.snapshot.derive(key, make)
+        return make() if query.words else self.snapshot.derive((page_variant(), *key), make)
 
 
 def _by_id(places: tuple[Place, ...]) -> dict[str, Place]:

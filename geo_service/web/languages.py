@@ -1,0 +1,236 @@
+"""Which language a page speaks: the first part of its address says so, and nothing else.
+
+``/ort/7`` is German, ``/ar/ort/7`` the same page in Arabic. A language is a mount point:
+`LanguageMount` moves ``/ar`` from the path into WSGI's ``SCRIPT_NAME``, so every route
+exists in every language and `flask.url_for` keeps the reader's language by itself.
+
+``Accept-Language`` decides at one address alone, ``/`` without a query: whoever prefers
+another language of ours is sent on to it. ``/de/`` is German by choice and stays German;
+its pages name the addresses without a prefix as their canonical ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from babel import Locale
+from flask import Response, redirect, request, url_for
+from flask_babel import Babel
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.wrappers import Response as PlainResponse
+
+from geo_service.config import translations_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from flask import Flask
+
+__all__ = [
+    "LANGUAGES",
+    "SOURCE",
+    "Language",
+    "LanguageLink",
+    "LanguageMount",
+    "init_languages",
+    "language",
+    "language_links",
+    "neutral_url_for",
+    "page_variant",
+]
+
+_PREFIX_KEY: Final = "geo_service.language_prefix"
+_ROOT_KEY: Final = "geo_service.root"
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language of the pages.
+
+    `code` is the prefix of addresses and the ``lang`` of pages; `locale` says whose numbers
+    and dates are written (CLDR); `name` is what the language calls itself.
+    """
+
+    code: str
+    name: str
+    locale: str
+
+    @property
+    def direction(self) -> str:
+        """Return ``rtl`` where lines run from right to left, else ``ltr``."""
+        return Locale.parse(self.locale).text_direction
+
+
+SOURCE: Final = Language("de", "Deutsch", "de_DE")
+"""The language that templates and code are written in."""
+
+LANGUAGES: Final[dict[str, Language]] = {
+    one.code: one
+    for one in (
+        SOURCE,
+        Language("en", "English", "en_GB"),
+        Language("fr", "Français", "fr_FR"),
+        Language("uk", "Українська", "uk_UA"),
+        Language("ru", "Русский", "ru_RU"),
+        Language("ar", "العربية", "ar"),
+        Language("fa", "فارسی", "fa_IR"),
+        Language("tr", "Türkçe", "tr_TR"),
+    )
+}
+"""The languages by code, in the order of the switcher."""
+
+
+class LanguageMount:
+    """WSGI middleware: the language in front of the path becomes part of the mount point."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer the request in the language that its path begins with."""
+        root, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+        code, slash, _ = path[1:].partition("/")
+        mounted = environ | {_ROOT_KEY: root, _PREFIX_KEY: ""}
+        if path.startswith("/") and code in LANGUAGES:
+            if not slash:
+                return _to_folder(root, code, environ)(environ, start_response)
+            mounted |= {
+                "SCRIPT_NAME": f"{root}/{code}",
+                "PATH_INFO": path[len(code) + 1 :],
+                _PREFIX_KEY: code,
+            }
+        return self._app(mounted, start_response)
+
+
+def _to_folder(root: str, code: str, environ: WSGIEnvironment) -> PlainResponse:
+    """Send ``/ar`` on to ``/ar/``."""
+    query = environ.get("QUERY_STRING", "")
+    address = f"{quote(root)}/{code}/" + (f"?{query}" if query else "")
+    headers = {"Location": address, "Cache-Control": "public, max-age=86400"}
+    return PlainResponse(status=308, headers=headers)
+
+
+def init_languages(app: Flask) -> None:
+    """Give `app` its languages: addresses, catalogues, and what templates need of them.
+
+    Templates get ``_``, ``ngettext``, ``{% trans %}`` (white space trimmed), ``language``,
+    ``language_links`` and ``neutral_url_for``.
+    """
+    app.wsgi_app = LanguageMount(app.wsgi_app)  # type: ignore[method-assign]
+    Babel(
+        app,
+        default_locale=SOURCE.locale,
+        default_timezone="Europe/Berlin",
+        default_translation_directories=str(translations_dir()),
+        locale_selector=lambda: language().locale,
+    )
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+    app.jinja_env.globals |= {
+        "language": language,
+        "language_links": language_links,
+        "neutral_url_for": neutral_url_for,
+    }
+    app.before_request(_greet)
+    app.after_request(_name_language)
+
+
+def language() -> Language:
+    """Return the language of this request; German outside of one."""
+    return LANGUAGES[_prefix() or SOURCE.code] if request else SOURCE
+
+
+def page_variant() -> str:
+    """Return what tells apart the pages of one address: part of every page's cache key.
+
+    It is the prefix and not the language, because ``/`` and ``/de/`` hold other links.
+    """
+    return _prefix() if request else ""
+
+
+def neutral_url_for(endpoint: str, **values: Any) -> str:
+    """Return an address without language, for files that are the same in all of them."""
+    return _without_prefix(url_for(endpoint, **values))
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageLink:
+    """This page in one language; `canonical` is the address that search engines get."""
+
+    language: Language
+    address: str
+    canonical: str
+    current: bool
+
+
+def language_links(query: str = "") -> tuple[LanguageLink, ...]:
+    """Return this page in every language.
+
+    Parameters
+    ----------
+    query
+        The page's query string in its one normal form, with its ``?``; never the raw one
+        of the request, because the page is kept for everyone who asks for the same set.
+    """
+    root = quote(request.environ.get(_ROOT_KEY, ""))
+    path = quote(request.path) + query
+    return tuple(
+        LanguageLink(
+            one,
+            f"{root}/{one.code}{path}",
+            f"{root}{path}" if one is SOURCE else f"{root}/{one.code}{path}",
+            one is language(),
+        )
+        for one in LANGUAGES.values()
+    )
+
+
+def _prefix() -> str:
+    prefix: str = request.environ.get(_PREFIX_KEY, "")
+    return prefix
+
+
+def _without_prefix(address: str) -> str:
+    root, prefix = quote(request.environ.get(_ROOT_KEY, "")), _prefix()
+    start = f"{root}/{prefix}/"
+    return f"{root}/{address[len(start) :]}" if prefix and address.startswith(start) else address
+
+
+def _greet() -> PlainResponse | None:
+    """Send a reader at ``/`` on to the language that their browser asks for, if it is ours."""
+    if _prefix() or request.path != "/" or request.query_string:
+        return None
+    wanted = preferred(request.accept_languages)
+    if wanted is SOURCE:
+        return None
+    answer = redirect(f"{request.script_root}/{wanted.code}/", 302)
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def preferred(accepted: LanguageAccept) -> Language:
+    """Return the language of ours that a browser puts first; German where it names none.
+
+    >>> preferred(LanguageAccept([("ar-SY", 1), ("de", 0.8)])).code
+    'ar'
+    >>> preferred(LanguageAccept([("nl", 1), ("*", 0.5)])).code
+    'de'
+    """
+    for tag, quality in sorted(accepted, key=lambda one: -one[1]):
+        found = LANGUAGES.get(tag.replace("_", "-").partition("-")[0].casefold())
+        if found and quality > 0:
+            return found
+    return SOURCE
+
+
+def _name_language(response: Response) -> Response:
+    """Say in which language a page is, and that ``/`` depends on the browser's."""
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Content-Language", language().code)
+    if not _prefix() and request.path == "/" and not request.query_string:
+        response.vary.add("Accept-Language")
+    return response
