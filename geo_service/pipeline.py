@@ -1,5 +1,6 @@
 """The main path: a file becomes a table, the table gets points, the points get
-municipalities, and the store keeps them at a revision."""
+municipalities, and the store keeps them at a revision.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +17,6 @@ from geo_service import geocoding, municipalities, population, readers, records
 from geo_service.errors import ConflictError, ValidationError
 from geo_service.schema import (
     RECORD_COLUMNS,
-    Address,
     ImportReport,
     Initiatives,
     Records,
@@ -63,7 +63,10 @@ class Workshop:
             progress=self.progress,
             today=today,
         )
-        stated = [gazetteer.municipality_candidates(address) for address in _addresses(table)]
+        stated = [
+            gazetteer.municipality_candidates(address)
+            for address in geocoding.stated_addresses(table)
+        ]
         return municipalities.assign(initiatives, index, stated=stated)
 
 
@@ -239,13 +242,6 @@ def _check_rows(result: ValidationResult, file_name: str, *, strict: bool) -> No
         )
 
 
-def _addresses(table: Records) -> list[Address]:
-    parts = ["street", "house_number", "postcode", "city"]
-    parts += ["municipality", "verbandsgemeinde", "kreis"]
-    rows = table[parts].astype(object).where(table[parts].notna(), None)
-    return [Address(*row) for row in rows.itertuples(index=False, name=None)]
-
-
 def _duplicates(initiatives: Initiatives, store: Store) -> tuple[Duplicate, ...]:
     """Compare what was imported with itself and with all that is stored."""
     stored = store.read().initiatives
@@ -268,4 +264,3 @@ def _keep_finer(old: Initiatives, new: Initiatives) -> Initiatives:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
-

@@ -21,7 +21,7 @@ from __future__ import annotations
 from geo_service.geocoding.cache import GeocodeCache
 from geo_service.geocoding.gazetteer_geocoder import GazetteerGeocoder, PlaceFinder
 from geo_service.geocoding.online import OnlineGeocoder, make_online_geocoder
-from geo_service.geocoding.records import FILE_SOURCE, geocode_records
+from geo_service.geocoding.records import FILE_SOURCE, geocode_records, stated_addresses
 from geo_service.geocoding.settings import OSM_LICENCE, OnlineSettings
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "PlaceFinder",
     "geocode_records",
     "make_online_geocoder",
+    "stated_addresses",
 ]

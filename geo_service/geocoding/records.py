@@ -80,7 +80,7 @@ def geocode_records(
     initiatives
         One row in, one row out, order kept; `ags` and `municipality_check` are missing yet.
     """
-    addresses = _addresses(records)
+    addresses = stated_addresses(records)
     needs = records["lon"].isna().to_numpy()
     distinct = dict.fromkeys(a for a, needed in zip(addresses, needs, strict=True) if needed)
     finer: Mapping[Address, GeocodeResult] = {}
@@ -99,7 +99,7 @@ def geocode_records(
     return _initiatives(records, rows)
 
 
-def _addresses(records: Records) -> list[Address]:
+def stated_addresses(records: Records) -> list[Address]:
     """Return the address of each row; equal addresses are one object."""
     table = records[[part.name for part in fields(Address)]].astype(object)
     rows = list(table.where(table.notna(), None).itertuples(index=False, name=None))
