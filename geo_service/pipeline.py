@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import geopandas as gpd
 import pandas as pd
 
-from geo_service import geocoding, municipalities, population, readers, records
+from geo_service import geocoding, municipalities, population, reading, records
 from geo_service.errors import ConflictError, ValidationError
 from geo_service.schema import (
     RECORD_COLUMNS,
@@ -117,7 +117,7 @@ def import_file(
     StoreError
         If the database cannot be read or written.
     """
-    raw = readers.read_records(path)
+    raw = reading.read_records(path)
     result = records.validate_records(raw, today=today)
     _check_rows(result, path.name, strict=strict)
     list_name = dataset or path.stem

@@ -13,7 +13,7 @@ from geo_service import config
 PACKAGE = config.static_dir().parent
 GROUND = {"errors", "schema", "names", "formats"}
 ROOMS = {
-    "readers",
+    "reading",
     "records",
     "gazetteer",
     "geocoding",
@@ -35,6 +35,8 @@ WEB = {
     "maps",
     "exports",
     "coverage",
+    "handout",
+    "opening_hours",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -46,11 +48,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": GROUND | {"store"},
     "gazetteer": GROUND | {"gazetteer"},
     "geocoding": GROUND | {"geocoding"},
-    "reading": {"reading"},
-    "readers": GROUND | {"reading"},
-    "cells": set(GROUND),
-    "identity": set(GROUND),
-    "records": GROUND | {"readers", "cells", "identity"},
+    "handout": GROUND | {"handout"},
+    "opening_hours": GROUND | {"opening_hours"},
+    "reading": {"errors", "reading"},
+    "records": GROUND | {"reading", "records"},
     "review": set(GROUND),
     "server": {"config", "errors", "snapshot", "store", "web"},
     "pipeline": GROUND | (ROOMS - {"maps"}) | {"snapshot"},
@@ -72,9 +73,12 @@ DOORS = {
     "flask": {"web"},
     "flask_babel": {"web"},
     "babel": {"web"},
-    "openpyxl": {"readers", "records", "exports"},
+    "openpyxl": {"exports"},
     "pyogrio": {"municipalities", "exports"},
     "gunicorn": {"server"},
+    "opening_hours": {"opening_hours"},
+    "segno": {"handout"},
+    "typst": {"handout"},
     "click": {"cli"},
     "rich": {"cli"},
 }

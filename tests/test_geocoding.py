@@ -44,7 +44,7 @@ from geo_service.geocoding import (
     make_online_geocoder,
 )
 from geo_service.municipalities import MunicipalityIndex, load_municipalities
-from geo_service.readers import read_records
+from geo_service.reading.reader import read_records
 from geo_service.records import validate_records
 from geo_service.schema import (
     Address,

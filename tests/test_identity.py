@@ -17,7 +17,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_service.identity import assign_ids, find_duplicates, resolve_ids
+from geo_service.records.identity import assign_ids, find_duplicates, resolve_ids
 from geo_service.schema import (
     GEOCODE_COLUMNS,
     RECORD_COLUMNS,
@@ -74,7 +74,7 @@ def test_the_made_ids_are_those_of_every_version() -> None:
 
 def test_ids_are_the_same_under_another_hash_seed() -> None:
     code = (
-        "from geo_service.identity import assign_ids;"
+        "from geo_service.records.identity import assign_ids;"
         "print(assign_ids({'name': ['Café', 'Haus'], 'city': ['Mainz', 'Trier']}, [None] * 2)[0])"
     )
     answers = {

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo_service import records
-from geo_service.cells import CATEGORY_ALIASES, FIELDS, THEME_ALIASES, WHEELCHAIR_ALIASES
 from geo_service.errors import FileFormatError
 from geo_service.formats import restore_cell
 from geo_service.names import fold
-from geo_service.readers import Fault, RawTable
+from geo_service.reading import RawTable, read_records
+from geo_service.reading.common import Fault
+from geo_service.records.cells import CATEGORY_ALIASES, FIELDS, THEME_ALIASES, WHEELCHAIR_ALIASES
 from geo_service.schema import CATEGORIES, THEMES, Issue, ValidationResult, check_records
 
 TODAY = dt.date(2026, 11, 23)
@@ -138,6 +139,11 @@ def test_a_table_without_the_headings_it_needs_is_refused(
 ) -> None:
     with pytest.raises(FileFormatError, match=f"^a.csv.*{reason}"):
         validate(*rows)
+
+
+def test_features_have_no_heading_line_to_name() -> None:
+    with pytest.raises(FileFormatError, match=r"^a\.csv: expected a heading for the name"):
+        validate(["geometry lon", "geometry lat", "x"], ["8.25", "50", "a"], kind="geojson")
 
 
 def test_headings_may_stand_under_a_title() -> None:
@@ -501,10 +507,8 @@ def test_the_result_does_not_depend_on_the_day_it_is_read() -> None:
 @pytest.mark.parametrize("name", ["excel_cp1252.csv", "excel_unicode.csv", "qgis.geojson"])
 def test_the_same_list_in_another_form_gives_the_same_records(name: str) -> None:
     folder = Path(__file__).parent / "fixtures" / "records"
-    ours = records.validate_records(records.read_records(folder / name), today=TODAY)
-    other = records.validate_records(
-        records.read_records(folder / "excel_utf8_bom.csv"), today=TODAY
-    )
+    ours = records.validate_records(read_records(folder / name), today=TODAY)
+    other = records.validate_records(read_records(folder / "excel_utf8_bom.csv"), today=TODAY)
     assert ours.rejected == 0
     ignored = ["source_line", "lon", "lat"]
     pd.testing.assert_frame_equal(
@@ -513,12 +517,26 @@ def test_the_same_list_in_another_form_gives_the_same_records(name: str) -> None
 
 
 def test_the_example_records_hold_without_a_single_issue(example_file: Path) -> None:
-    table = records.read_records(example_file)
+    table = read_records(example_file)
     result = records.validate_records(table, today=TODAY)
     assert (len(result.records), result.rejected, result.issues) == (474, 0, ())
     assert [*table.rows[0]] == HEADINGS
     assert result.records["id"].str.fullmatch("[a-z2-7]{16}").all()
     assert result.records["category"].notna().all()
+
+
+def test_the_figures_in_the_readme_of_the_example_records_are_true(example_file: Path) -> None:
+    frame = pd.read_csv(example_file, sep=";", dtype=str, encoding="utf-8-sig")
+    text = example_file.with_name("README.md").read_text("utf-8")
+    stated = dict(re.findall(r"^\| ([^|]+?) \| ([0-9]+) \|$", text, re.MULTILINE))
+    counted = frame.notna().sum()
+    columns = [column for name in stated for column in name.split(", ") if column in counted]
+    assert {"Name", "Träger", "Öffnungszeiten", "Koordinaten"} <= {*columns, "Koordinaten"}
+    for names, figure in stated.items():
+        for column in names.split(", "):
+            assert counted.get(column, int(figure)) == int(figure), column
+    assert f"{frame['Gemeinde'].nunique()} Gemeinden" in text
+    assert f"{frame['Quelle'].nunique()} Webseiten" in text
 
 
 def test_issues_are_written_for_a_german_excel_and_cannot_run(tmp_path: Path) -> None:
@@ -546,7 +564,7 @@ def test_time_is_in_proportion_to_the_rows(tmp_path: Path) -> None:
             for n in range(count)
         ]  # fmt: skip
         path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-        table = records.read_records(path)
+        table = read_records(path)
         start = time.process_time()
         assert len(records.validate_records(table, today=TODAY).records) == count
         return time.process_time() - start

@@ -1,7 +1,7 @@
 """XLSX as what it is, zipped XML (ECMA-376 part 1, chapter 18), in one pass.
 
-openpyxl takes about 16 s for a sheet of 100,000 x 15 cells where this takes about 4 s, and
-here formulas, error values and the position of a cell are seen as the file states them.
+openpyxl takes 9 s of processor time for a sheet of 100,000 x 15 cells where this takes 4 s,
+and here formulas, error values and the position of a cell are seen as the file states them.
 openpyxl is what the tests compare it with.
 """
 

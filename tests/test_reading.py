@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo_service.errors import FileFormatError
-from geo_service.readers import Fault, Limits, RawTable, read_records
 from geo_service.reading.child import cells_of
 from geo_service.reading.common import Refused
+from geo_service.reading.reader import Fault, Limits, RawTable, read_records
 
 FIXTURES = Path(__file__).parent / "fixtures" / "records"
 ROWS = (
@@ -610,7 +610,7 @@ import json, resource, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from geo_service.errors import FileFormatError
-from geo_service.readers import read_records
+from geo_service.reading.reader import read_records
 answers = {}
 for path in sorted(Path(sys.argv[2]).iterdir()):
     used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime + time.process_time()

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from geo_service.cells import (
+from geo_service.errors import FileFormatError
+from geo_service.formats import neutralise_cell
+from geo_service.names import fold
+from geo_service.reading.geojson_file import GEOMETRY_HEADINGS
+from geo_service.records.cells import (
     FIELDS,
     HEADING_FIELD,
     PERSONAL_HEADINGS,
@@ -26,11 +30,7 @@ from geo_service.cells import (
     split_street,
     split_town,
 )
-from geo_service.errors import FileFormatError
-from geo_service.formats import neutralise_cell
-from geo_service.identity import assign_ids, find_duplicates, resolve_ids
-from geo_service.names import fold
-from geo_service.readers import GEOMETRY_HEADINGS, RawTable, read_records
+from geo_service.records.identity import assign_ids
 from geo_service.schema import (
     RECORD_COLUMNS,
     Issue,
@@ -43,11 +43,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from geo_service.reading import RawTable
+
 __all__ = [
-    "RawTable",
-    "find_duplicates",
-    "read_records",
-    "resolve_ids",
     "validate_records",
     "write_issues",
 ]

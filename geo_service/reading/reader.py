@@ -22,9 +22,8 @@ from typing import IO, Final, Literal, TypeAlias
 
 from geo_service.errors import FileFormatError
 from geo_service.reading.common import Fault, Limits
-from geo_service.reading.geojson_file import GEOMETRY_HEADINGS
 
-__all__ = ["DEFAULT_LIMITS", "GEOMETRY_HEADINGS", "Fault", "FileKind", "Limits", "RawTable",
+__all__ = ["DEFAULT_LIMITS", "Fault", "FileKind", "Limits", "RawTable",
            "read_records"]  # fmt: skip
 
 FileKind: TypeAlias = Literal["csv", "xlsx", "geojson"]
@@ -42,7 +41,7 @@ _KINDS: Final[dict[str, FileKind]] = {
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _KNOWN_CELLS: Final = 300_000
-_ROOT: Final = str(Path(__file__).resolve().parent.parent)
+_ROOT: Final = str(Path(__file__).resolve().parents[2])
 _START: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from geo_service.reading.child import main; main(sys.argv[2:])"

@@ -1,0 +1,17 @@
+"""From text cells to valid records: every fault named, ids stable, duplicates reported.
+
+What a file may say is docs/records.md.
+
+::
+
+    validation    validate_records: RawTable -> ValidationResult     <- begin here
+    cells         the fields, their headings, and the check of each field's text
+    identity      ids that stay across corrected files; probable duplicates
+"""
+
+from __future__ import annotations
+
+from geo_service.records.identity import find_duplicates, resolve_ids
+from geo_service.records.validation import validate_records, write_issues
+
+__all__ = ["find_duplicates", "resolve_ids", "validate_records", "write_issues"]
