@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from geo_service.store import Store
 
 __all__ = ["postgis_cluster", "postgis_url"]
 
-TODAY = dt.date(2026, 11, 23)
+# A shell that starts the tests in the background has SIGINT ignored, and what tests start
+# would inherit that: Ctrl-C, which some of them press, would do nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
