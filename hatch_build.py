@@ -29,7 +29,7 @@ def _vendor_assets(root: Path) -> ModuleType:
 
 
 class VendorAssetsHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore]
-    """Fetch what ``geo_service/static/vendor/`` lacks before files are collected."""
+    """Fetch what ``static/vendor/`` and ``fonts/`` lack before files are collected."""
 
     def dependencies(self) -> list[str]:
         """Ask for npm only where something is missing and the machine has none."""

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from geo_service import coverage, exports, geocoding, pipeline, records, review
-from geo_service.config import Settings, load_settings
+from geo_service.config import Settings, load_settings, missing_settings
 from geo_service.errors import GeoServiceError, QueryError, ValidationError
 from geo_service.formats import german_date, german_distance, german_number, german_percent
 from geo_service.schema import (
@@ -118,6 +118,7 @@ def serve(
             console.print(f"Building the database from {examples}")
             _print_report(pipeline.import_file(examples, workshop, today=_today()))
         revision = workshop.store.revision()
+    _warn_of_missing(settings)
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
     console.print(
         escape(
@@ -308,6 +309,16 @@ def _settings(database: str | None, **overrides: Any) -> Settings:
     if database:
         given["database_url"] = database
     return replace(load_settings(), **given)
+
+
+def _warn_of_missing(settings: Settings) -> None:
+    """Tell the operator which settings a public service must have and this one lacks."""
+    missing = missing_settings(settings)
+    if missing:
+        stderr.print("[yellow]Not set, but required by law for a public service:[/]")
+        for name in missing:
+            stderr.print(f"  {name}")
+        stderr.print("Imprint and privacy pages say so; docs/settings.md explains each.")
 
 
 @contextmanager

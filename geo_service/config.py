@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,14 +14,31 @@ from urllib.parse import urlsplit
 from geo_service.errors import SettingsError
 
 __all__ = [
+    "MAILBOX",
     "Settings",
     "data_dir",
     "load_settings",
+    "missing_settings",
     "static_dir",
     "templates_dir",
     "translations_dir",
 ]
 
+TILE_PRESETS: Final = ("basemap-grau", "basemap-farbe")
+"""Tile servers that may be named instead of written out; `tiles.PRESETS` has them."""
+
+MAILBOX: Final = re.compile(r"[^\s@<>()\",;:?&]+@[^\s@<>()\",;:?&]+\.[^\s@<>()\",;:?&]+")
+"""What counts as a mailbox: enough to link to it safely."""
+
+_REQUIRED: Final = (
+    "operator",
+    "operator_address",
+    "operator_email",
+    "responsible",
+    "contact",
+    "privacy_contact",
+)
+_OSM_POLICY: Final = "https://operations.osmfoundation.org/policies/tiles/"
 _PACKAGE: Final = Path(__file__).resolve().parent
 
 
@@ -83,6 +101,38 @@ def _web_address(value: str) -> str:
     return address.rstrip("/")
 
 
+def _mailbox(value: str) -> str:
+    mailbox = value.strip().removeprefix("mailto:")
+    if not MAILBOX.fullmatch(mailbox):
+        raise ValueError
+    return mailbox
+
+
+def _tiles(value: str) -> str:
+    """Read the name of a preset, ``off``, or an address with the places of z, x and y."""
+    text = value.strip()
+    if text in {"off", *TILE_PRESETS}:
+        return text
+    address = _web_address(text)
+    if any(address.count(part) != 1 for part in ("{z}", "{x}", "{y}")):
+        raise ValueError
+    return address
+
+
+def _size(value: str) -> int:
+    number = int(value.strip())
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _tile_zoom(value: str) -> int:
+    number = int(value.strip())
+    if not 10 <= number <= 17:
+        raise ValueError
+    return number
+
+
 def _setting(
     default: Any, env: str, read: Callable[[str], Any], expected: str, help_text: str
 ) -> Any:
@@ -138,14 +188,70 @@ class Settings:
         "GEO_SERVICE_OPERATOR",
         _text,
         "a text",
-        "Who runs this service; shown in the footer. Pages say so where it is missing.",
+        "Who runs this service; shown in the footer. Required by law (§ 5 DDG).",
     )
     contact: str = _setting(
         "",
         "GEO_SERVICE_CONTACT",
         _text,
         "a role mailbox or web address",
-        "Where visitors report mistakes; shown in the footer.",
+        "Where visitors report mistakes and barriers; shown in the footer. Required by law"
+        " (BITV RP).",
+    )
+    operator_address: str = _setting(
+        "",
+        "GEO_SERVICE_OPERATOR_ADDRESS",
+        _text,
+        "a text",
+        "Postal address of the operator, its lines parted by `;`. Required by law (§ 5 DDG).",
+    )
+    operator_email: str = _setting(
+        "",
+        "GEO_SERVICE_OPERATOR_EMAIL",
+        _mailbox,
+        "a mailbox",
+        "Mailbox of the operator, better a role's than a person's. Required by law (§ 5 DDG).",
+    )
+    operator_phone: str = _setting(
+        "", "GEO_SERVICE_OPERATOR_PHONE", _text, "a text", "Telephone of the operator."
+    )
+    operator_details: str = _setting(
+        "",
+        "GEO_SERVICE_OPERATOR_DETAILS",
+        _text,
+        "a text",
+        "What else the imprint must say, its lines parted by `;`: register and number, VAT"
+        " number, supervisory authority.",
+    )
+    responsible: str = _setting(
+        "",
+        "GEO_SERVICE_RESPONSIBLE",
+        _text,
+        "a text",
+        "Who represents the operator and answers for the content. Required by law (§ 5 DDG).",
+    )
+    privacy_contact: str = _setting(
+        "",
+        "GEO_SERVICE_PRIVACY_CONTACT",
+        _text,
+        "a role mailbox, web address or text",
+        "How to reach the data protection officer. Required by law (Art. 13 GDPR).",
+    )
+    privacy_notes: str = _setting(
+        "",
+        "GEO_SERVICE_PRIVACY_NOTES",
+        _text,
+        "a text",
+        "What else the privacy page must say, its paragraphs parted by `;`: who hosts the"
+        " service, what a web server in front of it keeps.",
+    )
+    public_url: str = _setting(
+        "",
+        "GEO_SERVICE_PUBLIC_URL",
+        _web_address,
+        "an http(s) address",
+        "Address under which visitors reach the service, for `sitemap.xml`, search engines and"
+        " QR codes. Empty: the address that was asked for.",
     )
     geocoder: str = _setting(
         "",
@@ -189,6 +295,65 @@ class Settings:
         "a text",
         "Licence of the coordinates that the online geocoder gives out.",
     )
+    tiles_url: str = _setting(
+        "basemap-grau",
+        "GEO_SERVICE_TILES_URL",
+        _tiles,
+        "basemap-grau, basemap-farbe, off, or an http(s) address with {z}, {x} and {y} once each",
+        "Base map: `basemap-grau` or `basemap-farbe` (basemap.de), the address of another tile"
+        " server with `{z}`, `{x}` and `{y}`, or `off`. The server fetches the tiles; visitors"
+        " ask only this service.",
+    )
+    tiles_attribution: str = _setting(
+        "",
+        "GEO_SERVICE_TILES_ATTRIBUTION",
+        _text,
+        "a text",
+        "Source note of the base map; `{jahr}` becomes the present year. A preset has its own;"
+        " another tile server needs one.",
+    )
+    tiles_licence: str = _setting(
+        "",
+        "GEO_SERVICE_TILES_LICENCE",
+        _text,
+        "a text",
+        "Licence of the base map, for the page of sources. A preset has its own.",
+    )
+    tiles_max_zoom: int = _setting(
+        17,
+        "GEO_SERVICE_TILES_MAX_ZOOM",
+        _tile_zoom,
+        "a whole number from 10 to 17",
+        "Greatest zoom that the tile server has; nearer, its tiles are enlarged.",
+    )
+    tiles_cache: str = _setting(
+        "instance/tiles",
+        "GEO_SERVICE_TILES_CACHE",
+        _text,
+        "a folder",
+        "Folder in which fetched tiles are kept; all web processes share it.",
+    )
+    tiles_cache_mb: int = _setting(
+        500,
+        "GEO_SERVICE_TILES_CACHE_MB",
+        _size,
+        "a whole number from 0",
+        "Size of that folder in megabytes; what was not used longest goes first. 0 keeps nothing.",
+    )
+    tiles_expire_days: float = _setting(
+        30.0,
+        "GEO_SERVICE_TILES_EXPIRE_DAYS",
+        _positive,
+        "days above 0",
+        "After how many days a kept tile is fetched anew.",
+    )
+    tiles_timeout_s: float = _setting(
+        4.0,
+        "GEO_SERVICE_TILES_TIMEOUT_S",
+        _positive,
+        "seconds above 0",
+        "How long to wait for one tile.",
+    )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -228,6 +393,35 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "GEO_SERVICE_GEOCODER_URL: expected the endpoint's address, because"
             f" GEO_SERVICE_GEOCODER names {settings.geocoder!r}, got none"
         )
+    faults += _tile_faults(settings)
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
+
+
+def missing_settings(settings: Settings) -> tuple[str, ...]:
+    """Return the variables that a public service must set by law and this one has not.
+
+    >>> missing_settings(Settings(operator="Kreis Auenland"))[0]
+    'GEO_SERVICE_OPERATOR_ADDRESS'
+    """
+    variables = {item.name: str(item.metadata["env"]) for item in fields(Settings)}
+    return tuple(variables[name] for name in _REQUIRED if not getattr(settings, name))
+
+
+def _tile_faults(settings: Settings) -> list[str]:
+    """Return what keeps the base map's settings from fitting together."""
+    if settings.tiles_url in {"off", *TILE_PRESETS}:
+        return []
+    host = (urlsplit(settings.tiles_url).hostname or "").rstrip(".")
+    if host == "openstreetmap.org" or host.endswith((".openstreetmap.org", ".osm.org")):
+        return [
+            f"GEO_SERVICE_TILES_URL: expected your own or a provider's tile server, got {host};"
+            f" its usage policy ({_OSM_POLICY}) is no base for a public service of others"
+        ]
+    if not settings.tiles_attribution:
+        return [
+            "GEO_SERVICE_TILES_ATTRIBUTION: expected the source note of the base map, because"
+            f" GEO_SERVICE_TILES_URL names {host}, got none"
+        ]
+    return []

@@ -10,6 +10,7 @@
     │   └── QueryError        a parameter of a request or a call is wrong
     ├── NotFoundError       what was asked for does not exist
     ├── GeocodingError      a geocoder cannot be set up or used
+    ├── HandoutError        a PDF cannot be made
     ├── StoreError          the database cannot be read or written
     │   └── ConflictError     somebody else wrote since the caller last read
     └── SchemaError         a table breaks its contract: our bug
@@ -33,6 +34,7 @@ __all__ = [
     "GeoServiceError",
     "GeocodingError",
     "InputError",
+    "HandoutError",
     "NotFoundError",
     "QueryError",
     "SchemaError",
@@ -76,6 +78,10 @@ class NotFoundError(GeoServiceError):
 
 class GeocodingError(GeoServiceError):
     """A geocoder cannot be set up or used."""
+
+
+class HandoutError(GeoServiceError):
+    """A PDF cannot be made within its limits."""
 
 
 class StoreError(GeoServiceError):

@@ -39,11 +39,14 @@ if TYPE_CHECKING:
 __all__ = [
     "BORDER_TOLERANCE_M",
     "MAP_ID",
+    "TILE_ZOOM",
     "MapOptions",
     "MapParts",
     "MapPlace",
+    "TileLayer",
     "borders_geojson",
     "build_places_map",
+    "outline_geojson",
     "places_geojson",
     "thin_borders",
     "towns_json",
@@ -54,6 +57,10 @@ MAP_ID: Final = "karte_orte"
 
 BORDER_TOLERANCE_M: Final = 200.0
 """How coarse borders are: finer than a pen's line on the 1:250,000 map they come from."""
+
+TILE_ZOOM: Final = 10
+"""From which zoom on a map shows tiles: about a Kreis. Further out the own backdrop says more
+in fewer bytes, and the first view of the Land needs no tile."""
 
 _LEAFLET_JS: Final = (("leaflet_js", "vendor/leaflet/leaflet.js"),)
 _LEAFLET_CSS: Final = (
@@ -73,7 +80,8 @@ class MapOptions:
     """Where a map finds its data, and which part of the earth it starts with.
 
     `bounds` are west, south, east, north in degrees (EPSG:4326). Addresses are this
-    service's own and relative to the page.
+    service's own and relative to the page. `view` is where the map starts, in the form of
+    `bounds`, if not with all of them; `outline_url` gives an area to outline.
     """
 
     places_url: str
@@ -81,6 +89,23 @@ class MapOptions:
     towns_url: str
     revision: int
     bounds: tuple[float, float, float, float]
+    tiles: TileLayer | None = None
+    view: tuple[float, float, float, float] | None = None
+    outline_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TileLayer:
+    """Where a map finds the tiles of its base map, and the note they must be shown with.
+
+    `url` has ``{z}``, ``{x}`` and ``{y}``; `max_zoom` is the greatest zoom of the tiles.
+    `dimmable` says whether they may be darkened on dark pages.
+    """
+
+    url: str
+    note: str
+    max_zoom: int = 17
+    dimmable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +153,13 @@ class _PageMap(folium.Map):
           {%- endfor %}></div>
         {%- endmacro -%}
         {%- macro script(this, kwargs) -%}
-        import { calm, fitWhenShown } from "./static/js/map.js";
+        import { calm, fitWhenShown, scaleOptions, zoomOptions } from "./static/js/map.js";
         const {{ this.get_name() }} = L.map({{ this.get_name()|tojson }}, {
           ...{{ this.options|tojavascript }}, ...calm(),
         });
         fitWhenShown({{ this.get_name() }}, {{ this.fit|tojson }});
-        L.control.zoom({{ this.zoom_texts|tojavascript }}).addTo({{ this.get_name() }});
-        L.control.scale({ imperial: false }).addTo({{ this.get_name() }});
+        L.control.zoom(zoomOptions()).addTo({{ this.get_name() }});
+        L.control.scale(scaleOptions()).addTo({{ this.get_name() }});
         {% endmacro -%}
         """
     )
@@ -155,17 +180,23 @@ class _PageMap(folium.Map):
         self.fit = [[south, west], [north, east]]
         self.options |= {"min_zoom": 6, "max_zoom": 17, "zoom_snap": 0.5}
         self.options["max_bounds"] = [[south - 1.5, west - 2.5], [north + 1.5, east + 2.5]]
-        self.zoom_texts = {
-            "position": "bottomright",
-            "zoom_in_title": "Karte vergrößern",
-            "zoom_out_title": "Karte verkleinern",
-        }
         self.data = {
             "places": _attribute(options.places_url),
             "borders": _attribute(options.borders_url),
             "towns": _attribute(options.towns_url),
             "revision": _attribute(str(options.revision)),
         }
+        if options.view is not None:
+            self.data["view"] = ",".join(f"{edge:.4f}" for edge in options.view)
+        if options.outline_url:
+            self.data["outline"] = _attribute(options.outline_url)
+        if options.tiles is not None:
+            self.data |= {
+                "tiles": _attribute(options.tiles.url),
+                "tiles-note": _attribute(options.tiles.note),
+                "tiles-zoom": str(options.tiles.max_zoom),
+                "tiles-dim": str(options.tiles.dimmable).lower(),
+            }
 
 
 def _attribute(text: str) -> str:
@@ -190,6 +221,41 @@ class _Borders(MacroElement):
         self._name, self._id = "grenzen", "0"
 
 
+class _Tiles(MacroElement):
+    """The base map's tiles between the land and its borders, where the page names them."""
+
+    _template = Template(
+        """
+        {%- macro script(this, kwargs) -%}
+        import { addTiles } from "./static/js/tiles.js";
+        addTiles({{ this._parent.get_name() }}, {{ this.options|tojavascript }});
+        {% endmacro -%}
+        """
+    )
+
+    def __init__(self, bounds: list[list[float]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._name, self._id = "kacheln", "0"
+        self.options = {"bounds": bounds, "min_zoom": TILE_ZOOM}
+
+
+class _Outline(MacroElement):
+    """The border of the area that the page is about, where it names one."""
+
+    _template = Template(
+        """
+        {%- macro script(this, kwargs) -%}
+        import { addOutline } from "./static/js/outline.js";
+        addOutline({{ this._parent.get_name() }});
+        {% endmacro -%}
+        """
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._name, self._id = "umriss", "0"
+
+
 class _Places(JSCSSMixin):
     """Every place of one GeoJSON address, clustered."""
 
@@ -211,11 +277,13 @@ class _Places(JSCSSMixin):
 def build_places_map(options: MapOptions) -> MapParts:
     """Build the map of places; the same options give the same bytes.
 
-    The script depends on the bounds alone, so one file serves every page and filter; what
-    a page shows is in the ``data-`` attributes of its container.
+    The script depends on the bounds alone, so one file serves every page, filter and
+    language; what a page shows is in the ``data-`` attributes of its container.
     """
     page_map = _PageMap(options)
     _Borders().add_to(page_map)
+    _Tiles(page_map.fit).add_to(page_map)
+    _Outline().add_to(page_map)
     _Places().add_to(page_map)
     figure = cast("Figure", page_map.get_root())
     figure.render()
@@ -328,6 +396,22 @@ def borders_geojson(
         raise QueryError(f"kreis: expected the five-digit key of a Kreis, got {kreis_key!r}")
     areas = _dissolve(rows, level)
     return to_geojson(areas, columns=["key", "name", "at"], decimals=4, note=note)
+
+
+def outline_geojson(thinned: Municipalities, *, level: Level, key: str, note: str = "") -> bytes:
+    """Write the border of one area as compact GeoJSON (RFC 7946), UTF-8.
+
+    Its line lies on those of `borders_geojson`.
+
+    Raises
+    ------
+    QueryError
+        If no municipality lies in `key`.
+    """
+    rows = thinned[thinned[KEY_COLUMN[level]] == key]
+    if not len(rows):
+        raise QueryError(f"key: expected the key of an area of level {level}, got {key!r}")
+    return to_geojson(_dissolve(rows, level), columns=["key", "name"], decimals=4, note=note)
 
 
 def _dissolve(rows: gpd.GeoDataFrame, level: Level) -> gpd.GeoDataFrame:

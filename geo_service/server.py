@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gunicorn.app.base import BaseApplication
 
 from geo_service.errors import SettingsError
+from geo_service.geocoding import OnlineSettings, make_online_geocoder
 from geo_service.snapshot import SnapshotHolder, Territory
 from geo_service.store import Store
 from geo_service.web import create_app
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from geo_service.config import Settings
+    from geo_service.geocoding import OnlineGeocoder
 
-__all__ = ["check_port", "serve"]
+__all__ = ["check_port", "serve", "visitors_geocoder"]
 
 THREADS: Final = 4
 """Requests that one worker answers at the same time."""
+
+VISITORS_TIMEOUT_S: Final = 3.0
+"""How long a visitor waits for the online geocoder at most."""
 
 
 def check_port(host: str, port: int) -> None:
@@ -74,4 +79,29 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         holder = SnapshotHolder(Store(self.settings.database_url), self.territory)
-        return create_app(holder, self.settings)
+        return create_app(holder, self.settings, geocoder=visitors_geocoder(self.settings))
+
+
+def visitors_geocoder(settings: Settings) -> OnlineGeocoder | None:
+    """Set up the operator's geocoder for what visitors type: one quick attempt, or none.
+
+    Raises
+    ------
+    GeocodingError
+        If it cannot be set up.
+    """
+    if not settings.geocoder:
+        return None
+    return make_online_geocoder(
+        OnlineSettings(
+            service=settings.geocoder,
+            endpoint=settings.geocoder_url,
+            contact=settings.geocoder_contact,
+            min_delay_s=settings.geocoder_min_delay_s,
+            timeout_s=min(settings.geocoder_timeout_s, VISITORS_TIMEOUT_S),
+            attempts=1,
+            backoff_s=0.0,
+            longest_wait_s=1.0,
+            licence=settings.geocoder_licence,
+        )
+    )

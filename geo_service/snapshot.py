@@ -6,6 +6,7 @@ everything in the answer is of one revision.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import datetime as dt
 import json
@@ -84,12 +85,16 @@ class Territory:
         Sources, licences and dates of both, as the build wrote them.
     origin
         The part of `about` that the gazetteer's points carry.
+    successors
+        Keys that no longer exist, of municipalities (8 digits) and Verbandsgemeinden (9),
+        and the present one that each became.
     """
 
     municipalities: Municipalities
     places: pd.DataFrame
     about: Mapping[str, Any] = field(default_factory=dict)
     origin: gazetteers.Origin = gazetteers.REGISTER
+    successors: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def areas(self) -> Mapping[Level, Areas]:
@@ -149,7 +154,36 @@ def load_territory(data_dir: Path) -> Territory:
         gazetteers.load_places(folder / "orte.csv"),
         about,
         gazetteers.load_origin(about_file),
+        _load_successors(folder / "schluessel.csv"),
     )
+
+
+def _load_successors(path: Path) -> dict[str, str]:
+    """Read what became of former keys; of a former Verbandsgemeinde only where it is one.
+
+    Without the file there are none.
+
+    Raises
+    ------
+    FileFormatError
+        If the file has not its columns.
+    """
+    became: dict[str, set[str]] = {}
+    if not path.exists():
+        return {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                became.setdefault(row["alter_ags"], set()).add(row["neuer_ags"])
+                became.setdefault(row["alter_ars"][:9], set()).add(row["neuer_ars"][:9])
+    except (OSError, KeyError, ValueError) as error:
+        raise FileFormatError(f"{path}: expected keys and their successors, got {error}") from error
+    present = {key for keys in became.values() for key in keys}
+    return {
+        old: next(iter(new))
+        for old, new in became.items()
+        if len(new) == 1 and old not in present
+    }
 
 
 # ---------------------------------------------------------------------- derived values

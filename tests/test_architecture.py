@@ -37,6 +37,7 @@ WEB = {
     "coverage",
     "handout",
     "opening_hours",
+    "tiles",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -53,7 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reading": {"errors", "reading"},
     "records": GROUND | {"reading", "records"},
     "review": set(GROUND),
-    "server": {"config", "errors", "snapshot", "store", "web"},
+    "tiles": {"errors"},
+    "server": {"config", "errors", "geocoding", "snapshot", "store", "web"},
     "pipeline": GROUND | (ROOMS - {"maps"}) | {"snapshot"},
     "snapshot": GROUND | (ROOMS - {"maps"}),
     "web": WEB | {"web"},

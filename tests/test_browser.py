@@ -37,7 +37,7 @@ LOOKS = pytest.mark.parametrize(
     [(DESK, "light"), (DESK, "dark"), (PHONE, "light"), (PHONE, "dark")],
     ids=["desk-light", "desk-dark", "phone-light", "phone-dark"],
 )
-PATHS = ("/", "/?art=haus", "/?q=gibtesnicht", "/ort/ort-3", "/quellen", "/nix")
+PATHS = ("/", "/?art=haus", "/?q=gibtesnicht", "/orte/ort-3", "/quellen", "/nix")
 
 WATCH = """
 window.violations = [];
@@ -183,9 +183,9 @@ def test_record_text_is_text_on_page_and_in_popups(
 
 
 def test_record_text_is_text_on_the_page_of_a_place(chromium: Browser, hostile_site: str) -> None:
-    with opened(chromium, hostile_site + "/ort/ort-0") as page:
+    with opened(chromium, hostile_site + "/orte/ort-0") as page:
         for number, text in enumerate(VECTORS):
-            page.goto(f"{hostile_site}/ort/ort-{number}")
+            page.goto(f"{hostile_site}/orte/ort-{number}")
             assert page.locator("h1").text_content() == text
             assert page.evaluate("typeof window.pwned") == "undefined"
             assert page.evaluate("window.violations") == []
@@ -213,7 +213,7 @@ def test_map_shows_as_many_places_as_the_list_says(chromium: Browser, site: str,
         ready = int(page.locator(".map").get_attribute("data-ready") or "")
         counts = page.locator(".counts").inner_text()
         placed = re.match(r"(\d+) davon", counts)
-        listed = int((page.locator("h2").first.inner_text()).split()[0])
+        listed = int(page.locator("#liste-titel").inner_text().split()[0])
         assert ready == (int(placed[1]) if placed else listed)
         shown = page.locator(".map-mark").count() + sum(
             int(text) for text in page.locator(".map .cluster").all_inner_texts()
@@ -226,9 +226,10 @@ def test_everything_works_without_scripts(chromium: Browser, site: str) -> None:
         assert page.locator(".card").count() == 60
         assert "Die Karte braucht JavaScript" in page.locator("noscript p").inner_text()
         assert page.locator(".show:visible").count() == 0
-        page.get_by_label("Kreis oder Stadt").select_option(label="Mainz (Stadt)")
-        page.get_by_role("button", name="Suchen").click()
-        assert page.locator("h2").first.inner_text() == "12 Orte gefunden"
+        page.locator(".more summary").click()
+        page.get_by_label("Kreis, Stadt oder Gemeinde").select_option("07315")
+        page.get_by_role("button", name="Filter anwenden").click()
+        assert page.locator("#liste-titel").inner_text() == "12 Orte gefunden"
         page.get_by_role("link", name="Treff 3", exact=True).click()
         assert page.locator("h1").inner_text() == "Treff 3"
         page.goto(site)
@@ -271,7 +272,7 @@ def test_no_page_scrolls_sideways(
 ) -> None:
     viewport = size | ({"width": width} if width else {})
     with opened(chromium, site, viewport=viewport) as page:
-        for path in ("/", "/ort/ort-3", "/quellen"):
+        for path in ("/", "/orte/ort-3", "/quellen"):
             page.goto(site + path)
             assert page.evaluate(
                 "document.documentElement.scrollWidth <= document.documentElement.clientWidth"

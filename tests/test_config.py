@@ -13,7 +13,7 @@ from geo_service.errors import SettingsError
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 
 
-def test_defaults_ask_nobody_outside() -> None:
+def test_defaults_send_no_address_outside() -> None:
     settings = load_settings({})
     assert settings == Settings()
     assert settings.geocoder == ""

@@ -138,7 +138,8 @@ def make_world(folder: Path) -> World:
     )
     (root / bootstrap.RUN_LOCK).write_text(small)
     (root / bootstrap.TEST_LOCK).write_text(small + tools)
-    npm = make_npm(folder / "npm", {**vendor_assets.SHIPPED, **vendor_assets.TEST_ONLY})
+    fetched = {**vendor_assets.SHIPPED, **vendor_assets.FONTS, **vendor_assets.TEST_ONLY}
+    npm = make_npm(folder / "npm", fetched)
     return World(root, packages, npm)
 
 

@@ -13,7 +13,7 @@ import pytest
 import vendor_assets
 from packaging_helpers import ROOT, make_npm, npm_calls
 
-ALL = {**vendor_assets.SHIPPED, **vendor_assets.TEST_ONLY}
+ALL = {**vendor_assets.SHIPPED, **vendor_assets.FONTS, **vendor_assets.TEST_ONLY}
 
 
 @pytest.fixture
@@ -44,10 +44,9 @@ def _tree(folder: Path) -> dict[str, bytes]:
 
 def test_listed_files_are_served_without_dist_and_summed_up(checkout: Path, npm: Path) -> None:
     assert not vendor_assets.is_current(checkout)
-    assert vendor_assets.fetch(_command(npm), checkout) == {
-        "leaflet": "1.2.3",
-        "leaflet.markercluster": "1.2.3",
-    }
+    versions = vendor_assets.fetch(_command(npm), checkout)
+    assert versions == dict.fromkeys([*vendor_assets.SHIPPED, *vendor_assets.FONTS], "1.2.3")
+    assert "leaflet.markercluster" in versions
     vendor = checkout / "geo_service" / "static" / "vendor"
     manifest = json.loads((vendor / "manifest.json").read_text())
     files = _tree(vendor)
@@ -64,6 +63,22 @@ def test_test_packages_stay_out_of_what_is_served(checkout: Path, npm: Path) -> 
     assert (checkout / "build" / "vendor-test" / "axe-core" / "axe.min.js").is_file()
     assert not list((checkout / "geo_service").rglob("axe*"))
     assert vendor_assets.is_current(checkout, tests=True)
+
+
+def test_fonts_lie_beside_the_program_and_not_where_pages_ask(checkout: Path, npm: Path) -> None:
+    vendor_assets.fetch(_command(npm), checkout)
+    fonts = _tree(checkout / "geo_service" / "fonts")
+    manifest = json.loads(fonts.pop("manifest.json"))
+    assert set(fonts) == set(manifest["files"])
+    assert {name.rsplit("/", 1)[1] for name in fonts if name.endswith(".ttf")} == {
+        "NotoSans_400Regular.ttf",
+        "NotoSans_700Bold.ttf",
+        "NotoSansArabic_400Regular.ttf",
+        "NotoSansArabic_700Bold.ttf",
+    }
+    assert not list((checkout / "geo_service" / "static").rglob("*.ttf"))
+    next((checkout / "geo_service" / "fonts").rglob("*.ttf")).unlink()
+    assert not vendor_assets.is_current(checkout)
 
 
 def test_npm_runs_no_script_and_leaves_test_packages_out(checkout: Path, npm: Path) -> None:
@@ -199,9 +214,10 @@ def test_every_front_end_package_ships_its_licence_and_is_listed() -> None:
     wanted = json.loads((ROOT / "package.json").read_text())
     lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
     listed = (ROOT / "LICENSES.md").read_text(encoding="utf-8")
-    assert set(vendor_assets.SHIPPED) == set(wanted["dependencies"])
+    shipped = {**vendor_assets.SHIPPED, **vendor_assets.FONTS}
+    assert set(shipped) == set(wanted["dependencies"])
     assert set(vendor_assets.TEST_ONLY) == set(wanted["devDependencies"])
-    for package, files in vendor_assets.SHIPPED.items():
+    for package, files in shipped.items():
         entry = lock[f"node_modules/{package}"]
         assert any("LICEN" in name.upper() for name in files), package
         assert f"| {package} | {entry['version']} | {entry['license']} |" in listed

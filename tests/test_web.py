@@ -33,9 +33,10 @@ from geo_service.schema import CATEGORIES, CATEGORY_GROUPS
 from geo_service.snapshot import Snapshot, Territory
 from geo_service.store import Store
 from geo_service.web import HEADERS
-from geo_service.web.places import Filter, read_places, safe_url, select
+from geo_service.web.filters import Filter, PlaceIndex
+from geo_service.web.listing import PER_PAGE
+from geo_service.web.places import read_places, safe_url
 from geo_service.web.queries import query_string
-from geo_service.web.site import PER_PAGE
 
 MakeApp = Callable[..., Flask]
 
@@ -156,11 +157,11 @@ def test_card_says_what_is_known(client: FlaskClient) -> None:
         ("?q=arabisch", ["Café Anker"]),
         ("?q=bdorf", ["Sprachtreff"]),
         ("?q=53501+familie", ["Haus der Familie"]),
-        ("?kreis=07211", ["Werkstatt Süd"]),
+        ("?gebiet=07211", ["Werkstatt Süd"]),
         ("?art=haus", ["Haus der Familie"]),
         ("?art=Fahrradwerkstatt", ["Werkstatt Süd"]),
-        ("?q=&kreis=&art=", None),
-        ("?kreis=07131&art=sprache&q=spr", ["Sprachtreff"]),
+        ("?q=&gebiet=&art=&ort=&nah=", None),
+        ("?gebiet=07131&art=sprache&q=spr", ["Sprachtreff"]),
         ("?q=gibtesnicht", []),
         ("?utm_source=brief", None),
     ],
@@ -199,7 +200,9 @@ def test_pages_reach_every_place_once(make_app: MakeApp) -> None:
 def test_map_and_list_are_one_set(
     client: FlaskClient, text: str, kreis: str | None, kind: str | None
 ) -> None:
-    query = query_string(Filter(text, kreis, kind))
+    query = query_string(
+        Filter(text, areas=(kreis,) if kreis else (), kinds=(kind,) if kind else ())
+    )
     listed = names(client.get(f"/{query}").text)
     data = client.get(f"/daten/orte.geojson{query}").json
     placed = {row["name"] for row in PLACES if row["point"]}
@@ -215,11 +218,11 @@ def test_page_asks_for_the_data_of_its_own_choice(client: FlaskClient) -> None:
 
 
 def test_place_has_a_page_of_its_own(client: FlaskClient) -> None:
-    page = client.get("/ort/ort-3")
+    page = client.get("/orte/ort-3")
     assert page.status_code == 200
     assert "Diese Angaben sind alt" in page.text
     assert "Dazu wissen wir nichts." in page.text
-    assert client.get("/ort/unbekannt").status_code == 404
+    assert client.get("/orte/unbekannt").status_code == 404
 
 
 def test_empty_store_is_a_page_too(make_app: MakeApp) -> None:
@@ -240,7 +243,7 @@ def test_record_text_is_never_markup(make_app: MakeApp) -> None:
     hostile = [place(n, **dict.fromkeys(FIELDS, text)) for n, text in enumerate(VECTORS)]
     harmless = [place(n, **dict.fromkeys(FIELDS, "Text")) for n in range(len(VECTORS))]
     client, plain = make_app(hostile).test_client(), make_app(harmless).test_client()
-    for path in ("/", *(f"/ort/ort-{n}" for n in range(len(VECTORS)))):
+    for path in ("/", *(f"/orte/ort-{n}" for n in range(len(VECTORS)))):
         page, expected = client.get(path).text, plain.get(path).text
         for tag in TAGS:
             assert page.count(tag) == expected.count(tag), (path, tag)
@@ -257,15 +260,15 @@ def test_only_web_addresses_become_links(address: str) -> None:
 
 
 BAD_CHOICES = (
-    "?kreis=xyz",
-    "?kreis=7131",
+    "?gebiet=xyz",
+    "?gebiet=7131",
     "?art=xyz",
     "?q=" + "x" * 101,
     "?q=%00",
     "?q=%FF",
     "?q=%ED%A0%80",
     "?q=a&q=b",
-    "?kreis=07131&kreis=07211",
+    "?gebiet=07131&gebiet=07211",
 )
 BAD_PAGES = ("-1", "0", "abc", "1.5", "%C2%B2", "99999999999999999999", "1&seite=2")
 
@@ -295,16 +298,16 @@ def test_page_beyond_the_last_is_a_404(client: FlaskClient) -> None:
 )
 @given(
     st.binary(max_size=40),
-    st.sampled_from(["q", "kreis", "art", "seite", "x"]),
+    st.sampled_from(["q", "gebiet", "art", "seite", "ort", "nah", "x"]),
     st.text(max_size=40),
 )
 def test_no_address_is_a_500(client: FlaskClient, raw: bytes, name: str, path: str) -> None:
     query = name + "=" + "".join(f"%{byte:02X}" for byte in raw)
     assert client.get("/", query_string=query).status_code in {200, 400, 404}
-    assert client.get("/ort/" + path).status_code in {200, 308, 404}
+    assert client.get("/orte/" + path).status_code in {200, 308, 404}
 
 
-@pytest.mark.parametrize("path", ["/nix", "/static/../pyproject.toml", "/static/nix.js", "/ort/"])
+@pytest.mark.parametrize("path", ["/nix", "/static/../pyproject.toml", "/static/nix.js", "/orte/"])
 def test_unknown_address_is_a_page_with_a_way_back(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
@@ -336,7 +339,7 @@ def test_a_bug_shows_no_detail(make_app: MakeApp, monkeypatch: pytest.MonkeyPatc
 ADDRESSES = (
     "/",
     "/?art=haus",
-    "/ort/ort-1",
+    "/orte/ort-1",
     "/quellen",
     "/daten/orte.geojson",
     "/daten/grenzen/land.geojson",
@@ -521,7 +524,8 @@ def test_a_place_without_a_point_stands_under_the_kreis_it_names() -> None:
     places = read_places(initiatives_of(rows), small_land(), today=TODAY)
     kreise = {p.id: p.kreis.name if p.kreis else None for p in places}
     assert kreise == {"ort-1": "Landkreis Auenland", "ort-2": "Cstadt (Stadt)", "ort-3": None}
-    assert select(places, Filter(kreis="07211"))[0].id == "ort-2"
+    index = PlaceIndex(places, small_land())
+    assert [places[n].id for n in index.options("gebiet")["07211"].nonzero()[0]] == ["ort-2"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from geo_service.schema import (
 )
 from geo_service.snapshot import SnapshotHolder, Territory
 from geo_service.store import Store
-from geo_service.web import create_app
+from geo_service.web import BERLIN, create_app
 
 TODAY = dt.date(2026, 11, 23)
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
@@ -149,9 +149,14 @@ def fill(store: Store, initiatives: Initiatives) -> None:
 
 
 def app_of(store: Store, territory: Territory, **settings: Any) -> Flask:
-    """The application over `store`, asking for its revision at every request."""
+    """The application over `store`, asking for its revision at every request.
+
+    Without a base map, if `settings` name none: a tile server is outside.
+    """
     holder = SnapshotHolder(store, territory, min_interval_s=0.0)
-    app = create_app(holder, Settings(**settings), today=lambda: TODAY)
+    app = create_app(
+        holder, Settings(**({"tiles_url": "off"} | settings)), now=lambda: NOW.astimezone(BERLIN)
+    )
     app.testing = False
     return app
 

@@ -7,6 +7,7 @@ import json
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
+from zoneinfo import ZoneInfo
 
 from flask import Flask, render_template, request
 from jinja2 import StrictUndefined
@@ -14,12 +15,18 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from geo_service.config import static_dir, templates_dir
-from geo_service.errors import GeoServiceError, InputError, NotFoundError, StoreError
+from geo_service.errors import GeoServiceError, HandoutError, InputError, NotFoundError, StoreError
+from geo_service.web.addresses import AddressFinder
 from geo_service.web.answers import HTML, Assets, Body, answer
+from geo_service.web.area_pages import area_pages
+from geo_service.web.handout import handouts
 from geo_service.web.languages import init_languages, neutral_url_for
+from geo_service.web.legal import legal
 from geo_service.web.pages import pages
+from geo_service.web.place_pages import place_pages
 from geo_service.web.site import EXTENSION, Backdrop, Site
-from geo_service.web.wording import FILTERS
+from geo_service.web.tiles import init_tiles
+from geo_service.web.wording import FILTERS, N_, gettext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +35,15 @@ if TYPE_CHECKING:
 
     from geo_service.config import Settings
     from geo_service.snapshot import SnapshotHolder
+    from geo_service.web.addresses import AddressGeocoder
 
-__all__ = ["HEADERS", "STATUS", "create_app"]
+__all__ = ["BERLIN", "HEADERS", "STATUS", "create_app"]
 
 STATUS: Final[dict[type[GeoServiceError], int]] = {
     InputError: 400,
     NotFoundError: 404,
     StoreError: 503,
+    HandoutError: 503,
     GeoServiceError: 500,
 }
 """Which HTTP status an error of ours becomes; the first class that fits."""
@@ -56,17 +65,21 @@ HEADERS: Final = {
 }
 """What every answer carries."""
 
+BERLIN: Final = ZoneInfo("Europe/Berlin")
 _MACHINE_PATHS: Final = ("/api/", "/daten/", "/healthz")
 _log = logging.getLogger(__name__)
 
 _TEXTS: Final = {
-    400: ("Das haben wir nicht verstanden", "Die Adresse ist nicht richtig."),
-    404: ("Diese Seite gibt es nicht", "Vielleicht ist die Adresse falsch oder veraltet."),
-    405: ("Das geht hier nicht", "Diese Seite kann man nur ansehen."),
-    500: ("Bei uns ist ein Fehler passiert", "Bitte versuchen Sie es in ein paar Minuten wieder."),
+    400: (N_("Das haben wir nicht verstanden"), N_("Die Adresse ist nicht richtig.")),
+    404: (N_("Diese Seite gibt es nicht"), N_("Vielleicht ist die Adresse falsch oder veraltet.")),
+    405: (N_("Das geht hier nicht"), N_("Diese Seite kann man nur ansehen.")),
+    500: (
+        N_("Bei uns ist ein Fehler passiert"),
+        N_("Bitte versuchen Sie es in ein paar Minuten wieder."),
+    ),
     503: (
-        "Das Verzeichnis ist gerade nicht erreichbar",
-        "Bitte versuchen Sie es in ein paar Minuten wieder.",
+        N_("Das Verzeichnis ist gerade nicht erreichbar"),
+        N_("Bitte versuchen Sie es in ein paar Minuten wieder."),
     ),
 }
 
@@ -75,7 +88,8 @@ def create_app(
     holder: SnapshotHolder,
     settings: Settings,
     *,
-    today: Callable[[], dt.date] = dt.date.today,
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(BERLIN),
+    geocoder: AddressGeocoder | None = None,
 ) -> Flask:
     """Build the application on a holder of snapshots.
 
@@ -85,19 +99,25 @@ def create_app(
         Gives the present snapshot; is asked once per request.
     settings
         Name, operator and contact as pages show them.
-    today
-        Gives the day against which records are old.
+    now
+        Gives the time in Berlin: what is open, and against which day records are old.
+    geocoder
+        The operator's online geocoder for what visitors search, if there is one.
     """
     app = Flask(__name__, static_folder=None, template_folder=str(templates_dir()))
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    site = Site(holder, settings, today, Assets(static_dir()), Backdrop())
+    addresses = AddressFinder(geocoder) if geocoder else None
+    site = Site(holder, settings, now, Assets(static_dir()), Backdrop(), addresses)
     app.extensions[EXTENSION] = site
-    app.register_blueprint(pages)
+    for part in (pages, place_pages, area_pages, legal):
+        app.register_blueprint(part)
+    app.register_blueprint(handouts)
+    init_tiles(app, site)
     app.jinja_env.filters |= FILTERS
     app.jinja_env.globals |= {"settings": settings, "asset": _asset_address(site.assets)}
     app.jinja_env.filters["markup"] = Markup
-    init_languages(app)
+    init_languages(app, public_url=settings.public_url)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GeoServiceError, _our_error)
@@ -138,7 +158,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _error_answer(status: int, *, detail: str | None = None) -> Response:
     """Answer with a page, or with a problem (RFC 9457) where programs ask."""
-    title, text = _TEXTS.get(status) or _TEXTS[400 if status < 500 else 500]
+    title, text = map(gettext, _TEXTS.get(status) or _TEXTS[400 if status < 500 else 500])
     if request.path.startswith(_MACHINE_PATHS):
         problem = {
             "type": "about:blank",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HTML", "Assets", "Body", "answer"]
 
 HTML: Final = "text/html; charset=utf-8"
-_NOT_COMPRESSED: Final = ("image/png", "font/")
+_NOT_COMPRESSED: Final = ("image/png", "image/jpeg", "image/webp", "application/pdf", "font/")
 _MIMETYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",

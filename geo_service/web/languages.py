@@ -1,6 +1,6 @@
 """Which language a page speaks: the first part of its address says so, and nothing else.
 
-``/ort/7`` is German, ``/ar/ort/7`` the same page in Arabic. A language is a mount point:
+``/orte/7`` is German, ``/ar/orte/7`` the same page in Arabic. A language is a mount point:
 `LanguageMount` moves ``/ar`` from the path into WSGI's ``SCRIPT_NAME``, so every route
 exists in every language and `flask.url_for` keeps the reader's language by itself.
 
@@ -11,12 +11,13 @@ its pages name the addresses without a prefix as their canonical ones.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from babel import Locale
-from flask import Response, redirect, request, url_for
+from flask import Response, current_app, redirect, request, url_for
 from flask_babel import Babel
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.wrappers import Response as PlainResponse
@@ -44,6 +45,7 @@ __all__ = [
 
 _PREFIX_KEY: Final = "geo_service.language_prefix"
 _ROOT_KEY: Final = "geo_service.root"
+_HOME_KEY: Final = "PUBLIC_HOME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,7 @@ class LanguageMount:
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request in the language that its path begins with."""
         root, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
         code, slash, _ = path[1:].partition("/")
@@ -115,12 +115,16 @@ def _to_folder(root: str, code: str, environ: WSGIEnvironment) -> PlainResponse:
     return PlainResponse(status=308, headers=headers)
 
 
-def init_languages(app: Flask) -> None:
+def init_languages(app: Flask, *, public_url: str = "") -> None:
     """Give `app` its languages: addresses, catalogues, and what templates need of them.
 
+    `public_url` begins the addresses for search engines; where it is empty they have no
+    host, because a page that is kept must not repeat the one a stranger asked with.
+
     Templates get ``_``, ``ngettext``, ``{% trans %}`` (white space trimmed), ``language``,
-    ``language_links`` and ``neutral_url_for``.
+    ``language_links``, ``neutral_url_for`` and ``script_texts``.
     """
+    app.config[_HOME_KEY] = public_url
     app.wsgi_app = LanguageMount(app.wsgi_app)  # type: ignore[method-assign]
     Babel(
         app,
@@ -130,13 +134,24 @@ def init_languages(app: Flask) -> None:
         locale_selector=lambda: language().locale,
     )
     app.jinja_env.policies["ext.i18n.trimmed"] = True
+    texts = _read_script_texts()
     app.jinja_env.globals |= {
         "language": language,
+        "script_texts": lambda: texts[language().code],
         "language_links": language_links,
         "neutral_url_for": neutral_url_for,
     }
     app.before_request(_greet)
     app.after_request(_name_language)
+
+
+def _read_script_texts() -> dict[str, Any]:
+    """Return what js/texts.js needs, by language: nothing for the source's."""
+    paths = {code: translations_dir() / code / "script.json" for code in LANGUAGES}
+    return {
+        code: {} if LANGUAGES[code] is SOURCE else json.loads(path.read_text("utf-8"))
+        for code, path in paths.items()
+    }
 
 
 def language() -> Language:
@@ -159,7 +174,7 @@ def neutral_url_for(endpoint: str, **values: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LanguageLink:
-    """This page in one language; `canonical` is the address that search engines get."""
+    """A page in one language; `canonical` is the address that search engines get."""
 
     language: Language
     address: str
@@ -177,12 +192,13 @@ def language_links(query: str = "") -> tuple[LanguageLink, ...]:
         of the request, because the page is kept for everyone who asks for the same set.
     """
     root = quote(request.environ.get(_ROOT_KEY, ""))
+    home = current_app.config.get(_HOME_KEY) or root
     path = quote(request.path) + query
     return tuple(
         LanguageLink(
             one,
             f"{root}/{one.code}{path}",
-            f"{root}{path}" if one is SOURCE else f"{root}/{one.code}{path}",
+            home + ("" if one is SOURCE else f"/{one.code}") + path,
             one is language(),
         )
         for one in LANGUAGES.values()

@@ -3,63 +3,105 @@
 from __future__ import annotations
 
 import json
-from functools import partial
-from typing import TYPE_CHECKING, Final, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast, get_args
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from geo_service.errors import NotFoundError, QueryError, StoreError
-from geo_service.schema import CATEGORY_GROUPS, Level
+from geo_service.schema import Failed, Level
 from geo_service.web.answers import HTML, Body, answer
-from geo_service.web.places import GROUP_NAMES, Filter
-from geo_service.web.queries import check_encoding, query_string, read_filter, read_page
-from geo_service.web.site import ListPage, View, the_site
+from geo_service.web.filters import Filter
+from geo_service.web.languages import neutral_url_for
+from geo_service.web.listing import ListPage
+from geo_service.web.place_pages import place_page
+from geo_service.web.places import GROUP_NAMES
+from geo_service.web.queries import (
+    check_encoding,
+    query_string,
+    read_filter,
+    read_page,
+    read_text,
+)
+from geo_service.web.search import round_point
+from geo_service.web.site import Site, View, the_site
 from geo_service.web.sources import source_notes
+from geo_service.web.tiles import tile_notes
+from geo_service.web.wording import gettext
 
 if TYPE_CHECKING:
     from flask import Response
+
+    from geo_service.web.search import Located
 
 __all__ = ["pages"]
 
 pages = Blueprint("pages", __name__)
 
 ONE_DAY: Final = "public, max-age=86400"
+PRIVATE: Final = "private, no-cache"
+PRIVATE_DAY: Final = "private, max-age=86400"
+"""For what tells where a visitor is or looks: no proxy may keep it."""
 FOREVER: Final = "public, max-age=31536000, immutable"
 
 
 @pages.get("/")
 def start() -> Response:
     """Show the places of a choice, as a list and on a map."""
-    view = the_site().view()
-    query = _query(view)
-    listing = ListPage.of(view.places, query, 1)
-    page = read_page(request.args, pages=listing.pages)
-    listing = ListPage(query, page, listing.found, listing.groups)
-    return answer(view.start_page(query, page, partial(_render_start, view, listing)))
+    site = the_site()
+    view = site.view()
+    asked = _query(view)
+    located = view.locate(asked)
+    if located.area:
+        return _elsewhere(query_string(replace(asked, where="", areas=(located.area,))))
+    query, notice = _ask_online(site, view, asked, located)
+    if query is not asked:
+        return _elsewhere(query_string(query))
+    page = read_page(request.args, pages=10**6)
+
+    def make() -> Body:
+        listing = ListPage(view, asked, page, located, view.select(asked, located), notice)
+        read_page(request.args, pages=listing.pages)
+        text = _render_start(view, listing)
+        return Body(text.encode(), HTML, view.snapshot.revision, quality=5)
+
+    private = asked.near or asked.where
+    body = view.kept(asked, ("start", asked, page), make)
+    return answer(body, cache=PRIVATE if private else "no-cache")
 
 
-@pages.get("/ort/<path:place_id>")
+@pages.get("/vorschlaege")
+def suggestions() -> Response:
+    """Suggest places whose name begins with what is typed, from the gazetteer alone."""
+    check_encoding(request.query_string)
+    text = read_text(request.args, "q")
+    found = the_site().view().search.suggest(" ".join(text.split()))
+    content = json.dumps({"suggestions": found}, ensure_ascii=False, separators=(",", ":"))
+    return answer(Body(content.encode(), "application/json", quality=4), cache=PRIVATE_DAY)
+
+
+@pages.get("/orte/<path:place_id>")
 def place(place_id: str) -> Response:
     """Show all we know about one place."""
-    view = the_site().view()
-    found = view.place(place_id)
-    if found is None:
-        raise NotFoundError("Diesen Ort gibt es in unserem Verzeichnis nicht.")
-    return _page(view, "place.html", place=found)
+    return place_page(place_id)
 
 
 @pages.get("/quellen")
 def sources() -> Response:
     """Show where the data come from."""
     view = the_site().view()
-    return _page(view, "sources.html", notes=source_notes(view.snapshot))
+    notes = (*source_notes(view.snapshot), *tile_notes(view.today))
+    return _page(view, "sources.html", notes=notes)
 
 
 @pages.get("/daten/orte.geojson")
 def places_data() -> Response:
     """Give the places of a choice that have a point, for the map."""
     view = the_site().view()
-    return answer(view.map_places(_query(view)))
+    query = _query(view)
+    return answer(
+        view.map_places(query), cache=PRIVATE if query.near or query.where else "no-cache"
+    )
 
 
 @pages.get("/daten/grenzen/<level>.geojson")
@@ -67,10 +109,11 @@ def borders_data(level: str) -> Response:
     """Give the borders of a level, for the map."""
     view = the_site().view()
     if level not in get_args(Level):
-        raise NotFoundError(f"Diese Ebene gibt es nicht. Möglich sind: {_levels()}.")
+        text = gettext("Diese Ebene gibt es nicht. Möglich sind: %(levels)s.", levels=_levels())
+        raise NotFoundError(text)
     kreis = request.args.get("kreis")
     if kreis is not None and kreis not in view.kreise:
-        raise QueryError("Diesen Kreis kennen wir nicht.")
+        raise QueryError(gettext("Diesen Kreis kennen wir nicht."))
     return answer(view.borders(level, kreis), cache=ONE_DAY)  # type: ignore[arg-type]
 
 
@@ -92,7 +135,7 @@ def static(name: str) -> Response:
     assets = the_site().assets
     body = assets.get(name)
     if body is None:
-        raise NotFoundError("Diese Datei gibt es nicht.")
+        raise NotFoundError(gettext("Diese Datei gibt es nicht."))
     current = request.args.get("v") == assets.version(name)
     return answer(body, cache=FOREVER if current else "no-cache")
 
@@ -125,7 +168,42 @@ def _health() -> tuple[int, dict[str, object]]:
 
 def _query(view: View) -> Filter:
     check_encoding(request.query_string)
-    return read_filter(request.args, kreise=view.kreise.keys())
+    return read_filter(request.args, areas=view.area_keys)
+
+
+def _ask_online(site: Site, view: View, asked: Filter, located: Located) -> tuple[Filter, str]:
+    """Ask the operator's geocoder for an address; else say that the town was taken."""
+    street, spot = located.street, located.spot
+    if street is None or spot is None:
+        return asked, ""
+    town = spot.name
+    if site.addresses is None:
+        return asked, gettext(
+            "Straßen können wir nicht suchen. Wir zeigen Orte rund um die Mitte von %(town)s.",
+            town=town,
+        )
+    address = replace(street.address, city=town)
+    find_ags = view.snapshot.territory.index.find
+    found = site.addresses.find(address, ags=spot.ags, find_ags=find_ags, today=view.today)
+    if isinstance(found, Failed):
+        return asked, gettext(
+            "Die Straße können wir gerade nicht suchen."
+            " Wir zeigen Orte rund um die Mitte von %(town)s.",
+            town=town,
+        )
+    if found is None:
+        return asked, gettext(
+            "Diese Adresse haben wir nicht gefunden."
+            " Wir zeigen Orte rund um die Mitte von %(town)s.",
+            town=town,
+        )
+    return replace(asked, near=round_point(found.lon, found.lat)), ""
+
+
+def _elsewhere(query: str) -> Response:
+    response = redirect(url_for("pages.start") + query, 303)
+    response.headers["Cache-Control"] = "private, no-store"
+    return cast("Response", response)
 
 
 def _levels() -> str:
@@ -134,17 +212,16 @@ def _levels() -> str:
 
 def _render_start(view: View, listing: ListPage) -> str:
     parts = view.map_parts(
-        url_for("pages.places_data") + query_string(listing.query),
-        url_for("pages.borders_data", level="LEVEL"),
-        url_for("pages.towns_data"),
+        url_for("pages.places_data") + listing.map_address,
+        neutral_url_for("pages.borders_data", level="LEVEL"),
+        neutral_url_for("pages.towns_data"),
     )
     return render_template(
         "start.html",
         listing=listing,
-        kreise=view.kreise.values(),
+        page_query=listing.address,
         total=len(view.places),
         groups=GROUP_NAMES,
-        categories=CATEGORY_GROUPS,
         map=parts,
         border_note=view.border_note,
     )

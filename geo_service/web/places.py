@@ -6,38 +6,29 @@ import datetime as dt
 import math
 import re
 from calendar import monthrange
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from geo_service.formats import german_date
 from geo_service.maps import MapPlace
 from geo_service.names import fold
-from geo_service.schema import (
-    CATEGORY_GROUPS,
-    FINE_PRECISIONS,
-    GROUP_OF_CATEGORY,
-    STALE_AFTER_MONTHS,
-)
+from geo_service.schema import FINE_PRECISIONS, GROUP_OF_CATEGORY, STALE_AFTER_MONTHS
+from geo_service.web import wording
+from geo_service.web.wording import N_, gettext, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from geo_service.schema import Initiatives, Municipalities
 
 __all__ = [
     "GROUP_NAMES",
     "NO_KREIS",
-    "Filter",
     "Kreis",
     "Place",
-    "count_groups",
-    "group_by_kreis",
     "read_kreise",
     "read_places",
     "safe_url",
-    "select",
 ]
 
 GROUP_NAMES: Final[Mapping[str, str]] = {
@@ -50,11 +41,11 @@ GROUP_NAMES: Final[Mapping[str, str]] = {
 }
 """The six groups in the order of legends and filters, as pages call them."""
 
-NO_KREIS: Final = "Kreis nicht bekannt"
+NO_KREIS: Final = N_("Kreis nicht bekannt")
 _WHEELCHAIR: Final = {
-    "yes": "Mit dem Rollstuhl zugänglich",
-    "limited": "Mit dem Rollstuhl teilweise zugänglich",
-    "no": "Nicht mit dem Rollstuhl zugänglich",
+    "yes": N_("Mit dem Rollstuhl zugänglich"),
+    "limited": N_("Mit dem Rollstuhl teilweise zugänglich"),
+    "no": N_("Nicht mit dem Rollstuhl zugänglich"),
 }
 _KREIS_WORDS: Final = re.compile(r"\b(landkreis|kreisfreie stadt|kreis|stadt)\b")
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
@@ -77,7 +68,11 @@ class Kreis:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the words of a page; None is unknown. Degrees, EPSG:4326."""
+    """A place in the words of a page; None is unknown. Degrees, EPSG:4326.
+
+    What is text of ours (`where`, `wheelchair`, `freshness` and so on) is in the language
+    of the page; what the record says stays in the record's.
+    """
 
     id: str
     name: str
@@ -87,19 +82,20 @@ class Place:
     organisation: str | None
     street: str | None
     locality: str | None
-    where: str
-    rough: bool
-    place_note: str | None
+    municipality: str | None
+    ags: str | None
+    precision: str | None
+    note: str | None
     kreis: Kreis | None
     hours: str | None
     offers: tuple[str, ...]
     languages: tuple[str, ...]
-    wheelchair: str | None
+    wheelchair_code: str | None
     website: str | None
     source: str | None
     source_url: str | None
-    dated: str | None
-    confirmed: str | None
+    dated_on: str | None
+    confirmed_on: str | None
     years_old: int | None
     stale: bool
     point_source: str | None
@@ -114,76 +110,78 @@ class Place:
         return self.lon is not None
 
     @property
+    def rough(self) -> bool:
+        """Whether the point stands for more than a house or a street."""
+        return self.placed and self.precision not in FINE_PRECISIONS
+
+    @property
     def group_name(self) -> str:
         """Name of the group whose colour and shape the place has."""
         return GROUP_NAMES[self.group]
 
     @property
+    def where(self) -> str:
+        """Return the address as far as it is known."""
+        return ", ".join(filter(None, (self.street, self.locality))) or gettext("Ort nicht bekannt")
+
+    @property
+    def place_note(self) -> str | None:
+        """Say what is not exact about where the place is."""
+        return gettext(self.note) if self.note else None
+
+    @property
+    def wheelchair(self) -> str | None:
+        """Say whether the place can be reached by wheelchair; None is unknown."""
+        return gettext(_WHEELCHAIR[self.wheelchair_code]) if self.wheelchair_code else None
+
+    @property
+    def dated(self) -> str | None:
+        """Return the date that the source carries."""
+        return wording.date(self.dated_on) or None
+
+    @property
+    def confirmed(self) -> str | None:
+        """Return the day on which somebody confirmed the record."""
+        return wording.date(self.confirmed_on) or None
+
+    @property
     def freshness(self) -> str:
         """Say how old the record is, in a few words."""
         if self.confirmed and not self.stale:
-            return f"Bestätigt am {self.confirmed}"
-        if self.dated is None and self.confirmed is None:
-            return "Stand unbekannt"
-        stand = f"Stand {self.confirmed or self.dated}"
-        return f"{stand}, seit {self.years_old} Jahren nicht bestätigt" if self.stale else stand
+            return gettext("Bestätigt am %(date)s", date=self.confirmed)
+        said = self.confirmed or self.dated
+        if said is None:
+            return gettext("Stand unbekannt")
+        if self.stale:
+            return ngettext(
+                "Stand %(date)s, seit %(count)s Jahr nicht bestätigt",
+                "Stand %(date)s, seit %(count)s Jahren nicht bestätigt",
+                self.years_old or 0,
+                date=said,
+            )
+        return gettext("Stand %(date)s", date=said)
 
-    def on_map(self) -> MapPlace | None:
-        """Return what the map shows of the place, or None where it has no point."""
+    def on_map(self, *, hours: str | None = None) -> MapPlace | None:
+        """Return what the map shows of the place, or None where it has no point.
+
+        `hours` stands in for the record's text where more is known about today.
+        """
         if self.lon is None or self.lat is None:
             return None
         return MapPlace(
             id=self.id,
             name=self.name,
-            category=self.category,
+            category=wording.label(self.category),
             group=self.group,
             organisation=self.organisation,
             where=self.where,
             rough=self.rough,
-            hours=self.hours,
-            languages=", ".join(self.languages) or None,
+            hours=hours or self.hours,
+            languages=wording.listed(map(wording.language_name, self.languages)) or None,
             freshness=self.freshness,
             lon=self.lon,
             lat=self.lat,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which places a page shows; None does not restrict. `words` are folded."""
-
-    text: str = ""
-    kreis: str | None = None
-    kind: str | None = None
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Return the folded words that must all be found."""
-        return tuple(fold(self.text).split())
-
-    @property
-    def active(self) -> bool:
-        """Whether anything is restricted at all."""
-        return bool(self.words or self.kreis or self.kind)
-
-    def matches(self, place: Place, *, any_kind: bool = False) -> bool:
-        """Tell whether `place` is in the set; `any_kind` leaves the category out."""
-        if self.kreis and (place.kreis is None or place.kreis.key != self.kreis):
-            return False
-        if self.kind and not any_kind and self.kind not in (place.group, place.category):
-            return False
-        return all(word in place.haystack for word in self.words)
-
-
-def select(places: Iterable[Place], query: Filter) -> tuple[Place, ...]:
-    """Return the places of `query`, in their order."""
-    return tuple(place for place in places if query.matches(place))
-
-
-def count_groups(places: Iterable[Place], query: Filter) -> dict[str, int]:
-    """Count places per group as if `query` named no category; every group is there."""
-    counts = Counter(place.group for place in places if query.matches(place, any_kind=True))
-    return {group: counts[group] for group in CATEGORY_GROUPS}
 
 
 def read_kreise(municipalities: Municipalities) -> tuple[Kreis, ...]:
@@ -244,6 +242,7 @@ def _place(
     town = " ".join(filter(None, (record["postcode"], locality))) or None
     rough = point is not None and record["coordinate_precision"] not in FINE_PRECISIONS
     said_on = _last_said(record["source_date"], record["confirmed_on"])
+    wheelchair = record["wheelchair"]
     name = record["name"] or category
     said = [name, category, record["organisation"], street, town, municipality, record["offers"]]
     said += [kreis.name if kreis else None, record["languages"], record["verbandsgemeinde"]]
@@ -256,19 +255,20 @@ def _place(
         organisation=record["organisation"],
         street=street,
         locality=town,
-        where=", ".join(filter(None, (street, town))) or "Ort nicht bekannt",
-        rough=rough,
-        place_note=_place_note(record, street, locality, point is not None, rough),
+        municipality=municipality,
+        ags=record["ags"],
+        precision=record["coordinate_precision"],
+        note=_place_note(record, street, locality, point is not None, rough),
         kreis=kreis,
         hours=record["opening_hours"],
         offers=_items(record["offers"]),
         languages=_items(record["languages"]),
-        wheelchair=_WHEELCHAIR.get(record["wheelchair"] or ""),
+        wheelchair_code=wheelchair if wheelchair in _WHEELCHAIR else None,
         website=safe_url(record["website"]),
         source=record["source"],
         source_url=safe_url(record["source"]),
-        dated=_date(record["source_date"]),
-        confirmed=_date(record["confirmed_on"]),
+        dated_on=_date(record["source_date"]),
+        confirmed_on=_date(record["confirmed_on"]),
         years_old=None if said_on is None else _years_since(said_on, today),
         stale=said_on is not None and said_on < _months_before(today, STALE_AFTER_MONTHS),
         point_source=record["coordinate_source"],
@@ -288,14 +288,14 @@ def _place_note(
 ) -> str | None:
     """Say what is not exact about where the place is."""
     if not placed:
-        return "Nicht auf der Karte: Lage nicht bekannt"
+        return N_("Nicht auf der Karte: Lage nicht bekannt")
     if not rough:
         return None
     if street:
-        return "Lage ungefähr: Straße nicht gefunden"
+        return N_("Lage ungefähr: Straße nicht gefunden")
     if record["coordinate_precision"] == "municipality" or not locality:
-        return "Lage ungefähr: nur die Gemeinde ist bekannt"
-    return "Lage ungefähr: nur der Ort ist bekannt"
+        return N_("Lage ungefähr: nur die Gemeinde ist bekannt")
+    return N_("Lage ungefähr: nur der Ort ist bekannt")
 
 
 def safe_url(text: str | None) -> str | None:
@@ -328,11 +328,8 @@ def _items(text: str | None) -> tuple[str, ...]:
 
 
 def _date(text: str | None) -> str | None:
-    """Write ``JJJJ-MM-TT``, ``JJJJ-MM`` or ``JJJJ`` for readers; None if it is no date."""
-    try:
-        return german_date(text) or None
-    except ValueError:
-        return None
+    """Return a date ``JJJJ-MM-TT``, ``JJJJ-MM`` or ``JJJJ``; None if it is none."""
+    return text if _last_day(text) else None
 
 
 def _last_said(stated: str | None, confirmed: str | None) -> dt.date | None:
@@ -390,14 +387,3 @@ def _order(place: Place) -> tuple[Any, ...]:
     kreis = (0, *place.kreis.sort_key) if place.kreis else (1, "", "")
     locality = fold(re.sub(r"^\d{5} ", "", place.locality or ""))
     return (*kreis, locality, fold(place.name), place.id)
-
-
-def group_by_kreis(places: Sequence[Place]) -> list[tuple[str, list[Place]]]:
-    """Return runs of places of one Kreis with its heading, in the order given."""
-    groups: list[tuple[str, list[Place]]] = []
-    for place in places:
-        heading = place.kreis.name if place.kreis else NO_KREIS
-        if not groups or groups[-1][0] != heading:
-            groups.append((heading, []))
-        groups[-1][1].append(place)
-    return groups

@@ -1,4 +1,7 @@
-"""Query strings to typed values; what cannot be read is a QueryError that says why."""
+"""Query strings to typed values; what cannot be read is a QueryError that says why.
+
+docs/urls.md describes the addresses for those who link to them.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,47 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from geo_service.errors import NotFoundError, QueryError
-from geo_service.schema import CATEGORIES, CATEGORY_GROUPS
-from geo_service.web.places import Filter
+from geo_service.schema import CATEGORIES, CATEGORY_GROUPS, THEMES
+from geo_service.web.filters import (
+    DEFAULT_RADIUS_KM,
+    FACETS,
+    MAY_BE_SILENT,
+    RADII_KM,
+    TIMES,
+    WHEELCHAIR,
+    Filter,
+    offer_key,
+)
+from geo_service.web.search import round_point
+from geo_service.web.wording import gettext
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from werkzeug.datastructures import MultiDict
 
-__all__ = ["MAX_TEXT", "check_encoding", "query_string", "read_filter", "read_page"]
+__all__ = [
+    "MAX_PLACE_TEXT",
+    "MAX_TEXT",
+    "check_encoding",
+    "query_pairs",
+    "query_string",
+    "read_filter",
+    "read_page",
+    "read_text",
+]
 
 MAX_TEXT: Final = 100
-"""Most characters of a search."""
+"""Most characters of a word to search, or of a text of records."""
+MAX_PLACE_TEXT: Final = 200
+"""Most characters of a place; every label of ours fits."""
+MAX_CHOICES: Final = 20
+"""Most values of one kind at once."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _PAGE: Final = re.compile(r"[1-9][0-9]{0,4}")
+_DEGREES: Final = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,15})?", re.ASCII)
+_KINDS: Final = (*CATEGORY_GROUPS, *CATEGORIES)
 
 
 def check_encoding(query: bytes) -> None:
@@ -35,36 +64,49 @@ def check_encoding(query: bytes) -> None:
     try:
         unquote_to_bytes(query.replace(b"+", b" ")).decode("utf-8")
     except UnicodeDecodeError:
-        raise QueryError("Die Adresse enthält Zeichen, die wir nicht lesen können.") from None
+        raise QueryError(_unreadable()) from None
 
 
-def read_filter(args: MultiDict[str, str], *, kreise: Collection[str]) -> Filter:
-    """Read ``q``, ``kreis`` and ``art``; empty counts as not given.
+def read_filter(args: MultiDict[str, str], *, areas: Collection[str]) -> Filter:
+    """Read a choice of places; empty counts as not given.
 
     Parameters
     ----------
     args
         The parameters of the request.
-    kreise
-        The keys of all Kreise.
+    areas
+        The keys of all municipalities, Verbandsgemeinden and Kreise.
 
     Raises
     ------
     QueryError
-        If one is given twice, is too long, or names what does not exist.
+        If one is given too often, is too long, or names what cannot exist.
     """
-    text = _one(args, "q").strip()
-    kreis = _one(args, "kreis") or None
-    kind = _one(args, "art") or None
-    if len(text) > MAX_TEXT:
-        raise QueryError(f"Die Suche ist zu lang. Möglich sind {MAX_TEXT} Zeichen.")
-    if _CONTROL.search(text):
-        raise QueryError("Die Suche enthält Zeichen, die wir nicht lesen können.")
-    if kreis is not None and kreis not in kreise:
-        raise QueryError("Diesen Kreis kennen wir nicht. Bitte wählen Sie ihn aus der Liste.")
-    if kind is not None and kind not in CATEGORY_GROUPS and kind not in CATEGORIES:
-        raise QueryError("Diese Art von Ort kennen wir nicht. Bitte wählen Sie aus der Liste.")
-    return Filter(text=text, kreis=kreis, kind=kind)
+    return Filter(
+        text=read_text(args, "q"),
+        where=read_text(args, "ort", most=MAX_PLACE_TEXT),
+        near=_read_near(_one(args, "nah")),
+        radius_km=_read_radius(_one(args, "umkreis")),
+        times=_single(_listed(args, "zeit", TIMES)),
+        kinds=_listed(args, "art", _KINDS),
+        themes=_listed(args, "thema", THEMES),
+        languages=_free(args, "sprache"),
+        wheelchair=_listed(args, "rollstuhl", WHEELCHAIR),
+        offers=_free(args, "angebot"),
+        areas=_single(_listed(args, "gebiet", areas)),
+        unknown=_listed(args, "unbekannt", MAY_BE_SILENT),
+    )
+
+
+def read_text(args: MultiDict[str, str], name: str, *, most: int = MAX_TEXT) -> str:
+    """Read a text that somebody typed.
+
+    Raises
+    ------
+    QueryError
+        If it is given twice, is too long or holds control characters.
+    """
+    return _checked(_one(args, name), most).strip()
 
 
 def read_page(args: MultiDict[str, str], *, pages: int) -> int:
@@ -79,31 +121,109 @@ def read_page(args: MultiDict[str, str], *, pages: int) -> int:
     """
     text = _one(args, "seite") or "1"
     if not _PAGE.fullmatch(text):
-        raise QueryError("Die Seitenzahl muss eine Zahl ab 1 sein.")
+        raise QueryError(gettext("Die Seitenzahl muss eine Zahl ab 1 sein."))
     page = int(text)
     if page > max(pages, 1):
-        raise NotFoundError(f"Die Liste hat nur {max(pages, 1)} Seiten.")
+        raise NotFoundError(gettext("Die Liste hat nur %(pages)s Seiten.", pages=max(pages, 1)))
     return page
+
+
+def query_pairs(query: Filter, *, page: int = 1) -> list[tuple[str, str]]:
+    """Return the parameters of a set of places, in a fixed order."""
+    near = f"{query.near[0]:g},{query.near[1]:g}" if query.near else ""
+    measured = bool(query.near or query.where) and query.radius_km != DEFAULT_RADIUS_KM
+    pairs = [
+        ("ort", query.where),
+        ("nah", near),
+        ("umkreis", str(query.radius_km) if measured else ""),
+        ("q", query.text),
+        *((facet, value) for facet in FACETS for value in sorted(query.of(facet))),
+        *(("unbekannt", facet) for facet in MAY_BE_SILENT if facet in query.unknown),
+        ("seite", str(page) if page > 1 else ""),
+    ]
+    return [(name, value) for name, value in pairs if value]
 
 
 def query_string(query: Filter, *, page: int = 1) -> str:
     """Return the query string of a set of places: always the same text for the same set.
 
-    >>> query_string(Filter(text="Café", kind="haus"), page=2)
+    >>> query_string(Filter(text="Café", kinds=("haus",)), page=2)
     '?q=Caf%C3%A9&art=haus&seite=2'
+    >>> query_string(Filter(near=(8.27, 50.0), radius_km=5, times=("heute",)))
+    '?nah=8.27,50&umkreis=5&zeit=heute'
     """
-    parts = {
-        "q": query.text,
-        "kreis": query.kreis or "",
-        "art": query.kind or "",
-        "seite": str(page) if page > 1 else "",
-    }
-    given = {name: value for name, value in parts.items() if value}
-    return f"?{urlencode(given, quote_via=quote)}" if given else ""
+    pairs = query_pairs(query, page=page)
+    return f"?{urlencode(pairs, quote_via=quote, safe=',')}" if pairs else ""
 
 
 def _one(args: MultiDict[str, str], name: str) -> str:
     values = args.getlist(name)
     if len(values) > 1:
-        raise QueryError(f"Die Angabe „{name}“ steht mehrfach in der Adresse.")
+        raise QueryError(gettext("Die Angabe „%(name)s“ steht mehrfach in der Adresse.", name=name))
     return values[0] if values else ""
+
+
+def _many(args: MultiDict[str, str], name: str) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(value for value in args.getlist(name) if value))
+    if len(values) > MAX_CHOICES:
+        raise QueryError(gettext("Die Angabe „%(name)s“ steht zu oft in der Adresse.", name=name))
+    return values
+
+
+def _listed(args: MultiDict[str, str], name: str, known: Collection[str]) -> tuple[str, ...]:
+    values = _many(args, name)
+    if any(value not in known for value in values):
+        raise QueryError(
+            gettext(
+                "Diese Auswahl („%(name)s“) kennen wir nicht. Bitte wählen Sie aus der Liste.",
+                name=name,
+            )
+        )
+    return tuple(sorted(values))
+
+
+def _free(args: MultiDict[str, str], name: str) -> tuple[str, ...]:
+    """Read texts of records; what no record says is no mistake, because records change."""
+    keys = {offer_key(_checked(value)) for value in _many(args, name)}
+    return tuple(sorted(keys - {""}))
+
+
+def _single(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(values) > 1:
+        raise QueryError(gettext("Hier ist nur eine Angabe auf einmal möglich."))
+    return values
+
+
+def _checked(text: str, most: int = MAX_TEXT) -> str:
+    if len(text) > most:
+        raise QueryError(
+            gettext("Die Suche ist zu lang. Möglich sind %(most)s Zeichen.", most=most)
+        )
+    if _CONTROL.search(text):
+        raise QueryError(_unreadable())
+    return text
+
+
+def _unreadable() -> str:
+    return gettext("Die Adresse enthält Zeichen, die wir nicht lesen können.")
+
+
+def _read_near(text: str) -> tuple[float, float] | None:
+    """Read ``lon,lat`` in degrees; rounded to about 100 m."""
+    if not text:
+        return None
+    parts = text.split(",")
+    if len(parts) == 2 and all(map(_DEGREES.fullmatch, parts)):
+        lon, lat = map(float, parts)
+        if abs(lon) <= 180 and abs(lat) <= 85:
+            return round_point(lon, lat)
+    raise QueryError(gettext("Der Standort muss aus Länge und Breite bestehen, etwa 8.27,50.0."))
+
+
+def _read_radius(text: str) -> int:
+    if not text:
+        return DEFAULT_RADIUS_KM
+    if text not in map(str, RADII_KM):
+        radii = ", ".join(map(str, RADII_KM))
+        raise QueryError(gettext("Als Umkreis sind möglich: %(radii)s Kilometer.", radii=radii))
+    return int(text)

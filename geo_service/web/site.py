@@ -11,20 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from flask import current_app
 
 from geo_service import maps
-from geo_service.web.answers import HTML, Body
+from geo_service.names import fold
+from geo_service.web.answers import Body
+from geo_service.web.filters import Filter, PlaceIndex, Selection
 from geo_service.web.languages import page_variant
-from geo_service.web.places import (
-    Filter,
-    Kreis,
-    Place,
-    count_groups,
-    group_by_kreis,
-    read_kreise,
-    read_places,
-    select,
-)
-from geo_service.web.queries import query_string
+from geo_service.web.places import Kreis, Place, read_kreise, read_places
+from geo_service.web.search import Located, PlaceSearch
 from geo_service.web.sources import border_note
+from geo_service.web.tiles import tile_layer
+from geo_service.web.timetable import Timetable, minute_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -32,15 +27,14 @@ if TYPE_CHECKING:
     from geo_service.config import Settings
     from geo_service.schema import Level
     from geo_service.snapshot import Snapshot, SnapshotHolder, Territory
+    from geo_service.web.addresses import AddressFinder
     from geo_service.web.answers import Assets
 
-__all__ = ["EXTENSION", "PER_PAGE", "Backdrop", "ListPage", "Site", "View", "the_site"]
+__all__ = ["EXTENSION", "Backdrop", "Site", "View", "the_site"]
 
 T = TypeVar("T")
 
 EXTENSION: Final = "geo_service"
-PER_PAGE: Final = 60
-"""Places on one page of the list: 60 cards are about 15 KB compressed."""
 
 
 class Backdrop:
@@ -67,9 +61,10 @@ class Site:
 
     holder: SnapshotHolder
     settings: Settings
-    today: Callable[[], dt.date]
+    now: Callable[[], dt.datetime]
     assets: Assets
     backdrop: Backdrop
+    addresses: AddressFinder | None = None
 
     def view(self) -> View:
         """Return the present revision, to be used for the whole answer.
@@ -79,7 +74,7 @@ class Site:
         StoreError
             If the store was never reached.
         """
-        return View(self.holder.current(), self.today(), self.backdrop)
+        return View(self.holder.current(), self.now(), self.backdrop)
 
 
 def the_site() -> Site:
@@ -89,11 +84,21 @@ def the_site() -> Site:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One revision on one day, as pages see it."""
+    """One revision at one moment (Berlin's clock), as pages see it."""
 
     snapshot: Snapshot
-    today: dt.date
+    now: dt.datetime
     backdrop: Backdrop
+
+    @property
+    def today(self) -> dt.date:
+        """Return the day."""
+        return self.now.date()
+
+    @property
+    def minute(self) -> int:
+        """Return the minutes since midnight."""
+        return minute_of(self.now)
 
     @property
     def kreise(self) -> Mapping[str, Kreis]:
@@ -117,6 +122,66 @@ class View:
         """Return the place `place_id`, None if there is none."""
         make = partial(_by_id, self.places)
         return self.snapshot.derive(("places by id", self.today), make).get(place_id)
+
+    @property
+    def index(self) -> PlaceIndex:
+        """Return every place by what can be chosen."""
+        make = partial(PlaceIndex, self.places, self.snapshot.territory.municipalities)
+        return self.snapshot.derive(("place index", self.today), make)
+
+    @property
+    def timetable(self) -> Timetable:
+        """Return when every place is open around today."""
+        make = partial(Timetable, self.places, self.today)
+        return self.snapshot.derive(("timetable", self.today), make)
+
+    @property
+    def search(self) -> PlaceSearch:
+        """Return what finds places by what visitors type."""
+        territory = self.snapshot.territory
+        return self.backdrop.get(territory, ("search",), partial(PlaceSearch, territory))
+
+    @property
+    def area_keys(self) -> frozenset[str]:
+        """Return the keys of all municipalities, Verbandsgemeinden and Kreise."""
+        territory = self.snapshot.territory
+        return self.backdrop.get(territory, ("area keys",), partial(_area_keys, territory))
+
+    def areas_in(self, kreis_key: str) -> tuple[tuple[str, str], ...]:
+        """Return the Verbandsgemeinden and municipalities of a Kreis: key and name."""
+        areas = self.backdrop.get(self.snapshot.territory, ("areas",), self._areas)
+        return tuple((key, name) for key, name in areas.items() if key[:5] == kreis_key)
+
+    def area_name(self, key: str) -> str:
+        """Return the name of a municipality, Verbandsgemeinde or Kreis."""
+        if len(key) == 5:
+            return self.kreise[key].name
+        areas = self.backdrop.get(self.snapshot.territory, ("areas",), self._areas)
+        return areas.get(key) or self.kreise[key[:5]].name
+
+    def _areas(self) -> dict[str, str]:
+        return _areas_by_key(self.snapshot.territory)
+
+    def locate(self, query: Filter) -> Located:
+        """Return the point that a choice is about, or what to ask back."""
+        if query.near is None:
+            return self.search.locate(query.where)
+        spot = self.search.at(
+            *query.near, kind="address" if query.where else "device", name=query.where
+        )
+        return Located(query.where, spot)
+
+    def select(self, query: Filter, located: Located | None = None) -> Selection:
+        """Return the places of a choice, in the order of the list."""
+        found = located or self.locate(query)
+        return Selection(
+            self.index,
+            query if found.area is None else query.changed("areas", (found.area,)),
+            self.timetable,
+            self.minute,
+            spot=found.spot,
+            blocked=found.blocked,
+        )
 
     def borders(self, level: Level, kreis_key: str | None) -> Body:
         """Return the borders of a level as GeoJSON; all of them, or those in one Kreis."""
@@ -146,21 +211,22 @@ class View:
         """Return the places of `query` that have a point, as GeoJSON."""
 
         def make() -> Body:
-            chosen = select(self.places, query)
-            points = (point for place in chosen if (point := place.on_map()))
-            text = maps.places_geojson(points, revision=self.snapshot.revision, listed=len(chosen))
+            chosen = self.select(query)
+            points = (
+                point
+                for number in chosen.numbers
+                if (point := self._on_map(int(number))) is not None
+            )
+            listed = len(chosen.numbers)
+            text = maps.places_geojson(points, revision=self.snapshot.revision, listed=listed)
             quality = 5 if query.active else 9
             return Body(text, "application/geo+json", self.snapshot.revision, quality)
 
-        return self._kept(query, ("map places", self.today, query), make)
+        return self.kept(query, ("map places", query), make)
 
-    def start_page(self, query: Filter, page: int, render: Callable[[], str]) -> Body:
-        """Return a page of the list, rendered once per revision where many ask for it."""
-
-        def make() -> Body:
-            return Body(render().encode(), HTML, self.snapshot.revision, quality=6)
-
-        return self._kept(query, ("start", self.today, query, page), make)
+    def _on_map(self, number: int) -> maps.MapPlace | None:
+        opening = self.timetable.opening(number, self.minute)
+        return self.places[number].on_map(hours=opening.text if opening else None)
 
     def script(self) -> Body:
         """Return the script of the map."""
@@ -182,6 +248,7 @@ class View:
                 towns_url=towns_url,
                 revision=self.snapshot.revision,
                 bounds=self._bounds(),
+                tiles=tile_layer(self.today),
             )
         )
 
@@ -197,65 +264,38 @@ class View:
         )
         return round(west, 3), round(south, 3), round(east, 3), round(north, 3)
 
-    def _kept(self, query: Filter, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
-        """Keep what a choice from the form asks for; free text is made anew each time."""
-        return make() if query.words else self.snapshot.derive((page_variant(), *key), make)
+    def kept(self, query: Filter, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
+        """Keep what a choice from the form asks for until some place opens or closes.
+
+        What visitors type and where they are is made anew each time, and not kept.
+        """
+        if query.words or query.near or query.where:
+            return make()
+        moment = (self.today, self.timetable.slot(self.minute))
+        return self.snapshot.derive((page_variant(), moment, *key), make)
 
 
 def _by_id(places: tuple[Place, ...]) -> dict[str, Place]:
     return {place.id: place for place in places}
 
 
-@dataclass(frozen=True, slots=True)
-class ListPage:
-    """A page of the list with what surrounds it, ready to be written."""
+def _area_keys(territory: Territory) -> frozenset[str]:
+    columns = territory.municipalities[["ags", "verbandsgemeinde_key", "kreis_key"]]
+    return frozenset(columns.to_numpy().ravel().tolist())
 
-    query: Filter
-    page: int
-    found: tuple[Place, ...]
-    groups: Mapping[str, int]
 
-    @classmethod
-    def of(cls, places: tuple[Place, ...], query: Filter, page: int) -> ListPage:
-        """Choose the places of `query` and count them."""
-        return cls(query, page, select(places, query), count_groups(places, query))
+def _areas_by_key(territory: Territory) -> dict[str, str]:
+    """Return the Verbandsgemeinden, then the municipalities, each by name: key -> name."""
+    table = territory.municipalities
+    joint = table[table["verbandsgemeinde"].notna()]
+    vgs = {
+        key: f"Verbandsgemeinde {name}"
+        for key, name in zip(joint["verbandsgemeinde_key"], joint["verbandsgemeinde"], strict=True)
+    }
+    rural = table[table["designation"] != "kreisfreie Stadt"]
+    towns = dict(zip(rural["ags"], rural["name"], strict=True))
 
-    @property
-    def pages(self) -> int:
-        """How many pages the list has, at least 1."""
-        return max(1, -(-len(self.found) // PER_PAGE))
+    def by_name(one: tuple[str, str]) -> tuple[str, str]:
+        return fold(one[1]), one[0]
 
-    @property
-    def shown(self) -> list[tuple[str, list[Place]]]:
-        """Return the places of this page under the headings of their Kreise."""
-        start = (self.page - 1) * PER_PAGE
-        return group_by_kreis(self.found[start : start + PER_PAGE])
-
-    @property
-    def first(self) -> int:
-        """Number of the first place of this page, counted from 1."""
-        return (self.page - 1) * PER_PAGE + 1
-
-    @property
-    def last(self) -> int:
-        """Number of the last place of this page."""
-        return min(self.page * PER_PAGE, len(self.found))
-
-    @property
-    def placed(self) -> int:
-        """How many of the places found are on the map."""
-        return sum(place.placed for place in self.found)
-
-    @property
-    def rough(self) -> int:
-        """How many of the places found are on the map only roughly."""
-        return sum(place.rough for place in self.found)
-
-    def address(self, **changes: str | None) -> str:
-        """Return the query string of this set with some of its choices changed."""
-        choices = {"text": self.query.text, "kreis": self.query.kreis, "kind": self.query.kind}
-        return query_string(Filter(**{**choices, **changes}))  # type: ignore[arg-type]
-
-    def page_address(self, page: int) -> str:
-        """Return the query string of another page of this set."""
-        return query_string(self.query, page=page)
+    return dict([*sorted(vgs.items(), key=by_name), *sorted(towns.items(), key=by_name)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from geo_service.web.places import safe_url
+from geo_service.web.wording import N_, gettext
 
 if TYPE_CHECKING:
     from geo_service.schema import Initiatives
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["SourceNote", "border_note", "source_notes"]
 
 _TITLES: Final = {
-    "": "Grenzen",
-    "figures": "Einwohner, Flächen, Namen und Mittelpunkte",
-    "places": "Ortsnamen",
+    "": N_("Grenzen"),
+    "figures": N_("Einwohner, Flächen, Namen und Mittelpunkte"),
+    "places": N_("Ortsnamen"),
 }
+_OTHERS: Final = N_("Weitere Angaben")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def _territory_notes(about: Mapping[str, Any], part: str = "") -> list[SourceNot
     if about.get("source_note"):
         own = [
             SourceNote(
-                title=_TITLES.get(part, "Weitere Angaben"),
+                title=gettext(_TITLES.get(part, _OTHERS)),
                 note=str(about["source_note"]),
                 licence=_text(about.get("licence")),
                 origin=_text(about.get("source")),
@@ -67,7 +69,7 @@ def _territory_notes(about: Mapping[str, Any], part: str = "") -> list[SourceNot
 
 
 def _population_note(snapshot: Snapshot) -> SourceNote:
-    return SourceNote("Wo die Menschen wohnen", snapshot.population.source_note)
+    return SourceNote(gettext("Wo die Menschen wohnen"), snapshot.population.source_note)
 
 
 def _point_notes(initiatives: Initiatives) -> list[SourceNote]:
@@ -77,7 +79,7 @@ def _point_notes(initiatives: Initiatives) -> list[SourceNote]:
     counts = Counter(columns.dropna(subset="coordinate_source").itertuples(index=False, name=None))
     return [
         SourceNote(
-            title="Punkte der Orte auf der Karte",
+            title=gettext("Punkte der Orte auf der Karte"),
             note=str(source),
             licence=licence if isinstance(licence, str) else None,
             used=used,

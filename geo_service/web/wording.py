@@ -13,10 +13,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import flask_babel
 from babel import Locale
 from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal
-from flask_babel import gettext
 
 from geo_service.formats import german_date, german_distance, german_number, german_percent
 from geo_service.web.languages import SOURCE, language
@@ -31,9 +31,11 @@ __all__ = [
     "date",
     "digits",
     "distance",
+    "gettext",
     "label",
     "language_name",
     "listed",
+    "ngettext",
     "number",
     "percent",
     "weekday",
@@ -45,6 +47,17 @@ _WESTERN: Final = "0123456789"
 def N_(text: str) -> str:  # noqa: N802 - the name that gettext's tools know
     """Mark a text of the catalogue that is translated where it is shown."""
     return text
+
+
+def gettext(text: str, **values: object) -> str:
+    """Return `text` in the page's language, with `values` for its ``%(name)s``."""
+    return str(flask_babel.gettext(text, **values))
+
+
+def ngettext(one: str, many: str, count: int, **values: object) -> str:
+    """Return the form of a text that `count` takes; ``%(count)s`` is the count as written."""
+    written = {"count": number(count)} | values
+    return str(flask_babel.ngettext(one, many, count, **written))
 
 
 VOCABULARY: Final = (
@@ -76,6 +89,10 @@ VOCABULARY: Final = (
 )
 """The groups, categories and themes: values of ours, translated where they are shown."""
 
+_SEVERAL: Final = frozenset({N_("mehrere Sprachen"), N_("mehrsprachig")})
+_ALSO_CALLED: Final = {"Farsi": "Persisch", "Paschto": "Paschtu", "Kurmandschi": "Kurdisch"}
+"""Names of languages that offers use, by the one that CLDR has."""
+
 _LABELS: Final = frozenset(VOCABULARY)
 
 
@@ -85,7 +102,7 @@ def number(value: float | None, decimals: int = 0, *, missing: str = "") -> str:
         return german_number(value, decimals, missing=missing)
     if value is None or value != value:
         return missing
-    return _number(float(value), decimals, language().locale)
+    return digits(_number(float(value), decimals, language().locale))
 
 
 def percent(share: float | None, decimals: int = 1, *, missing: str = "") -> str:
@@ -94,7 +111,7 @@ def percent(share: float | None, decimals: int = 1, *, missing: str = "") -> str
         return german_percent(share, decimals, missing=missing)
     if share is None or share != share:
         return missing
-    figure = _number(float(Decimal(str(float(share))) * 100), decimals, language().locale)
+    figure = number(float(Decimal(str(float(share))) * 100), decimals)
     pattern = _locale().percent_formats[None].pattern
     sign = _locale().number_symbols[_digits_of(language().locale)]["percentSign"]
     return re.sub(r"[#0,.]+", figure, pattern, count=1).replace("%", sign)
@@ -160,9 +177,18 @@ def label(value: str | None) -> str:
 def language_name(name: str) -> str:
     """Return a language, given by its German name, as the page's language calls it.
 
-    Names that CLDR does not know stay as they are.
+    A remark in brackets stays; so does a name that CLDR does not know.
+
+    >>> language_name("Arabisch (einzelne Tage)")
+    'Arabisch (einzelne Tage)'
     """
-    return _language_names(language().locale).get(name.casefold(), name)
+    if language() is SOURCE:
+        return name
+    plain, bracket, remark = name.partition(" (")
+    if plain in _SEVERAL:
+        return gettext(plain)
+    known = _language_names(language().locale)
+    return known.get(_ALSO_CALLED.get(plain, plain).casefold(), plain) + bracket + remark
 
 
 def listed(items: Iterable[str]) -> str:
@@ -203,6 +229,7 @@ FILTERS: Final = {
     "percent": percent,
     "distance": distance,
     "date": date,
+    "german_date": german_date,
     "clock": clock,
     "weekday": weekday,
     "digits": digits,

@@ -6,6 +6,7 @@ import { colour, load, onColours, whenShown } from "./map.js";
 
 const NEAR_ZOOM = 10;
 const KREIS_NAMES_ZOOM = 9;
+const SETTLED_MS = 60;
 
 /**
  * @typedef {{text: string, at: [number, number], zoom: number, kind: "town"|"kreis"|"near"}} Label
@@ -20,9 +21,12 @@ export function addBorders(map) {
   if (!borders) return;
   const address = (level, kreis) =>
     borders.replace("LEVEL", level) + (kreis ? `?kreis=${encodeURIComponent(kreis)}` : "");
-  const pane = map.createPane("grenzen");
-  pane.style.zIndex = "250";
-  pane.style.pointerEvents = "none";
+  // The land lies under the tiles (200), so that it shows where there are none.
+  for (const [name, level] of [["land", "150"], ["grenzen", "250"]]) {
+    const pane = map.createPane(name);
+    pane.style.zIndex = level;
+    pane.style.pointerEvents = "none";
+  }
   const names = addNames(map);
   whenShown(map, () => {
     // Without its backdrop the map still shows every place.
@@ -38,55 +42,68 @@ async function loadTowns(url, names) {
 }
 
 /**
+ * Everything is SVG: browsers paint it beside the page's own thread, a canvas on it.
  * @param {L.Map} map
  * @param {(level: string, kreis?: string) => string} address
  * @param {(labels: Label[]) => void} names
  */
 async function drawKreise(map, address, names) {
-  const renderer = L.canvas({ pane: "grenzen", padding: 0.4 });
-  const layer = (style) => L.geoJSON(null, { pane: "grenzen", renderer, interactive: false, style });
-  const land = layer(() => ({ stroke: false, fill: true, fillOpacity: 1, fillColor: colour("--map-land") }));
-  const near = layer(() => ({ fill: false, weight: 0.8, color: colour("--map-gemeinde") }));
-  const kreise = layer(() => ({ fill: false, weight: 1.4, color: colour("--map-kreis") }));
-  const edge = layer(() => ({ fill: false, weight: 2.4, color: colour("--map-edge") }));
-  const all = [land, near, kreise, edge];
+  const kind = (pane, style) => {
+    const renderer = L.svg({ pane, padding: 0.2 });
+    return { style, options: () => ({ pane, renderer, interactive: false, smoothFactor: 1.5, ...style() }) };
+  };
+  const line = (weight, name) => () => ({ fill: false, weight, color: colour(name) });
+  const land = kind("land", () => ({ stroke: false, fill: true, fillOpacity: 1, fillColor: colour("--map-land") }));
+  const near = kind("grenzen", line(0.8, "--map-gemeinde"));
+  const kreis = kind("grenzen", line(1.4, "--map-kreis"));
+  const edge = kind("grenzen", line(2.4, "--map-edge"));
+  /** @type {[L.Path, () => object][]} */
+  const drawn = [];
+  const draw = (features, { style, options }, onto) => {
+    const path = L.polygon(features.flatMap(ringsOf), options()).addTo(onto);
+    drawn.push([path, style]);
+    return path;
+  };
   const [kreisData, landData] = await Promise.all([load(address("kreis")), load(address("land"))]);
-  land.addData(landData);
-  kreise.addData(kreisData);
-  edge.addData(landData);
-  for (const part of all) part.addTo(map);
-  onColours(() => all.forEach((part) => part.setStyle(part.options.style)));
+  draw(landData.features, land, map);
+  const nearby = L.layerGroup();
+  draw(kreisData.features, kreis, map);
+  draw(landData.features, edge, map);
+  onColours(() => drawn.forEach(([path, style]) => path.setStyle(style())));
   names(labelsOf(kreisData, KREIS_NAMES_ZOOM, "kreis"));
 
+  const boxes = kreisData.features.map((feature) => [
+    feature.properties.key,
+    L.latLngBounds(ringsOf(feature).flat()),
+  ]);
   const known = new Set();
   const showNear = () => {
     if (map.getZoom() < NEAR_ZOOM) {
-      near.remove();
+      nearby.remove();
       return;
     }
-    if (!map.hasLayer(near)) {
-      near.addTo(map);
-      near.bringToBack();
-      land.bringToBack();
-    }
+    nearby.addTo(map);
     const view = map.getBounds();
-    kreise.eachLayer((kreis) => {
-      const key = kreis.feature.properties.key;
-      if (known.has(key) || !view.intersects(kreis.getBounds())) return;
+    for (const [key, box] of boxes) {
+      if (known.has(key) || !view.intersects(box)) continue;
       known.add(key);
       load(address("gemeinde", key)).then(
         (data) => {
-          near.addData(data);
-          near.bringToBack();
-          land.bringToBack();
+          draw(data.features, near, nearby).bringToBack();
           names(labelsOf(data, NEAR_ZOOM + 1, "near"));
         },
         () => known.delete(key),
       );
-    });
+    }
   };
   map.on("moveend", showNear);
   showNear();
+}
+
+/** The rings of a polygon or multipolygon, latitude first. */
+function ringsOf({ geometry: { type, coordinates } }) {
+  const polygons = type === "Polygon" ? [coordinates] : coordinates;
+  return polygons.flat().map((ring) => ring.map(([lon, lat]) => [lat, lon]));
 }
 
 /** @returns {Label[]} */
@@ -114,8 +131,10 @@ function addNames(map) {
   /** @type {Label[]} */
   let labels = [];
   const rank = { town: 0, kreis: 1, near: 2 };
+  let tiled = false;
   const draw = () => {
     shown.clearLayers();
+    if (tiled) return; // tiles bring their own names
     const size = map.getSize();
     const zoom = map.getZoom();
     const taken = markBoxes(map);
@@ -138,12 +157,16 @@ function addNames(map) {
   };
   let waiting = 0;
   const later = () => {
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(draw);
+    clearTimeout(waiting);
+    waiting = setTimeout(draw, SETTLED_MS);
   };
-  // Clusters settle after the map has moved.
+  // Clusters settle after the map has moved; names come when they have been painted.
   new MutationObserver(later).observe(map.getPane("markerPane"), { childList: true });
   map.on("moveend zoomend resize", later);
+  map.on("tilechange", ({ whole }) => {
+    tiled = whole;
+    later();
+  });
   return (more) => {
     labels = labels.concat(more).sort((a, b) => rank[a.kind] - rank[b.kind]);
     later();

@@ -2,6 +2,8 @@
 
 /* global L */
 
+import { gettext } from "./texts.js";
+
 /** Whether the reader asked for little motion. */
 export function isCalm() {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -15,6 +17,25 @@ export function calm() {
   return isCalm()
     ? { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false }
     : {};
+}
+
+/** Where lines run from right to left, what stands at one side stands at the other. */
+function isMirrored() {
+  return document.documentElement.dir === "rtl";
+}
+
+/** @returns {object} options for `L.control.zoom` */
+export function zoomOptions() {
+  return {
+    position: isMirrored() ? "bottomleft" : "bottomright",
+    zoomInTitle: gettext("Karte vergrößern"),
+    zoomOutTitle: gettext("Karte verkleinern"),
+  };
+}
+
+/** @returns {object} options for `L.control.scale` */
+export function scaleOptions() {
+  return { position: isMirrored() ? "bottomright" : "bottomleft", imperial: false };
 }
 
 /**
@@ -34,11 +55,14 @@ export function whenShown(map, start) {
 }
 
 /**
- * Fit the map to bounds once it is shown, and keep its size true from then on.
+ * Fit the map once it is shown, and keep its size true from then on: to the container's
+ * `data-view` (west, south, east, north), or to bounds where it has none.
  * @param {L.Map} map
- * @param {[[number, number], [number, number]]} bounds south-west and north-east, latitude first
+ * @param {[[number, number], [number, number]]} all south-west and north-east, latitude first
  */
-export function fitWhenShown(map, bounds) {
+export function fitWhenShown(map, all) {
+  const view = (map.getContainer().dataset.view ?? "").split(",").map(Number);
+  const bounds = view.length === 4 ? [[view[1], view[0]], [view[3], view[2]]] : all;
   map.fitBounds(bounds, { animate: false });
   whenShown(map, () => {
     map.fitBounds(bounds, { animate: false, padding: [4, 4] });

@@ -2,10 +2,13 @@
 
 /* global L */
 
+import { linkList, toList } from "./list.js";
 import { load, say, whenShown } from "./map.js";
+import { gettext, ngettext, number } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHOW_ZOOM = 14;
+const STEP = 400;
 /** @type {Record<string, [0|1, 1|-1]>} */
 const WAYS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
 const GROUPS = new Set(["begegnung", "haus", "initiative", "beratung", "sprache", "hilfe"]);
@@ -20,9 +23,14 @@ export function addPlaces(map) {
   const container = map.getContainer();
   const { places, revision } = container.dataset;
   if (!places) return;
+  let loaded = () => {};
   const clusters = L.markerClusterGroup({
     animate: false,
+    // In short steps, so that a slow phone stays responsive.
     chunkedLoading: true,
+    chunkInterval: 40,
+    chunkDelay: 0,
+    chunkProgress: (done, all) => done === all && loaded(),
     iconCreateFunction: clusterIcon,
     maxClusterRadius: 56,
     showCoverageOnHover: false,
@@ -32,22 +40,32 @@ export function addPlaces(map) {
   /** @type {Map<string, L.Marker>} */
   const markers = new Map();
   makeKeyable(map);
+  linkList(map, (id) => {
+    const marker = markers.get(id);
+    return marker && clusters.getVisibleParent(marker)?.getElement();
+  });
   map.addLayer(clusters);
 
   const ready = new Promise((resolve) => {
     const start = async () => {
-      say(map, "Orte werden geladen …");
+      say(map, gettext("Orte werden geladen …"));
       try {
         const data = await load(places);
-        for (const feature of data.features) markers.set(feature.id, placeMarker(feature));
-        clusters.addLayers([...markers.values()]);
+        for (const [number, feature] of data.features.entries()) {
+          markers.set(feature.id, placeMarker(feature));
+          if (number % STEP === STEP - 1) await new Promise((resolve) => setTimeout(resolve));
+        }
+        await new Promise((resolve) => {
+          loaded = () => resolve(undefined);
+          clusters.addLayers([...markers.values()]);
+        });
         arrive(map, clusters, data, revision);
         container.dataset.ready = String(markers.size);
         resolve(undefined);
       } catch (error) {
         console.warn(String(error));
-        say(map, "Die Karte konnte die Orte nicht laden. In der Liste stehen alle.", {
-          label: "Noch einmal versuchen",
+        say(map, gettext("Die Karte konnte die Orte nicht laden. In der Liste stehen alle."), {
+          label: gettext("Noch einmal versuchen"),
           act: start,
         });
       }
@@ -90,10 +108,13 @@ function arrive(map, clusters, data, revision) {
     map.fitBounds(clusters.getBounds(), { animate: false, maxZoom: 12, padding: [36, 36] });
   }
   if (data.features.length === 0) {
-    say(map, data.listed ? "Diese Orte stehen nur in der Liste." : "Keine Orte gefunden.");
+    say(map, data.listed ? gettext("Diese Orte stehen nur in der Liste.") : gettext("Keine Orte gefunden."));
   }
   if (String(data.revision) !== revision) {
-    say(map, "Es gibt neue Angaben.", { label: "Seite neu laden", act: () => location.reload() });
+    say(map, gettext("Es gibt neue Angaben."), {
+      label: gettext("Seite neu laden"),
+      act: () => location.reload(),
+    });
   }
 }
 
@@ -102,6 +123,7 @@ const NamedIcon = L.DivIcon.extend({
   createIcon(old) {
     const element = L.DivIcon.prototype.createIcon.call(this, old);
     element.setAttribute("aria-label", this.options.label);
+    if (this.options.draw) element.replaceChildren(this.options.draw());
     return element;
   },
 });
@@ -110,13 +132,17 @@ const NamedIcon = L.DivIcon.extend({
 function clusterIcon(cluster) {
   const count = cluster.getChildCount();
   const html = document.createElement("span");
-  html.textContent = count.toLocaleString("de-DE");
+  html.textContent = number(count);
   const size = count < 10 ? 36 : count < 100 ? 42 : 50;
   return new ClusterIcon({
     html,
     className: "cluster",
     iconSize: [size, size],
-    label: `${html.textContent} Orte nah beieinander. Öffnen`,
+    label: ngettext(
+      "%(count)s Ort. Öffnen",
+      "%(count)s Orte nah beieinander. Öffnen",
+      count,
+    ),
     ring: ring(cluster.getAllChildMarkers().map((marker) => marker.options.group)),
   });
 }
@@ -151,10 +177,11 @@ function ring(groups) {
  */
 function placeMarker({ id, geometry, properties }) {
   const [lon, lat] = geometry.coordinates;
-  const label = [properties.name, properties.category, properties.rough ? "Lage ungefähr" : ""];
+  const label = [properties.name, properties.category, properties.rough ? gettext("Lage ungefähr") : ""];
   const marker = L.marker([lat, lon], {
     icon: new NamedIcon({
-      html: markElement(properties.group, Boolean(properties.rough)),
+      // Most marks lie in a cluster and are never seen: draw one when it shows.
+      draw: () => markElement(properties.group, Boolean(properties.rough)),
       className: "map-mark",
       iconSize: [44, 44],
       popupAnchor: [0, -14],
@@ -169,6 +196,7 @@ function placeMarker({ id, geometry, properties }) {
     autoPanPaddingBottomRight: [12, 16],
     maxWidth: 290,
     minWidth: 200,
+    placeId: id,
   });
   return marker;
 }
@@ -214,21 +242,23 @@ function popupContent(id, place) {
   line("h2", place.name);
   line("p", [place.category, place.organisation].filter(Boolean).join(" · "), "kind");
   line("p", place.where);
-  line("p", place.rough ? "Lage ungefähr: Das Zeichen steht in der Mitte des Ortes." : "", "rough");
-  line("p", place.hours ? `Geöffnet: ${place.hours}` : "");
-  line("p", place.languages ? `Sprachen: ${place.languages}` : "");
+  line("p", place.rough ? gettext("Lage ungefähr: Das Zeichen steht in der Mitte des Ortes.") : "", "rough");
+  line("p", place.hours ? gettext("Geöffnet: %(hours)s", { hours: place.hours }) : "");
+  line("p", place.languages ? gettext("Sprachen: %(languages)s", { languages: place.languages }) : "");
   line("p", place.freshness, "meta");
   const more = document.createElement("a");
   more.href = placeAddress(id);
-  more.textContent = "Mehr zu diesem Ort";
+  more.textContent = gettext("Mehr zu diesem Ort");
   box.append(more);
+  const list = toList(id);
+  if (list) box.append(list);
   return box;
 }
 
 /** @param {string} id */
 function placeAddress(id) {
   const home = /** @type {HTMLAnchorElement|null} */ (document.querySelector("a.home"))?.pathname ?? "/";
-  return `${home}ort/${id.split("/").map(encodeURIComponent).join("/")}`;
+  return `${home}orte/${id.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /**
@@ -294,8 +324,8 @@ function makeKeyable(map) {
   map.on("popupopen", ({ popup }) => {
     const element = popup.getElement();
     const close = element?.querySelector(".leaflet-popup-close-button");
-    close?.setAttribute("aria-label", "Schließen");
-    close?.setAttribute("title", "Schließen");
+    close?.setAttribute("aria-label", gettext("Schließen"));
+    close?.setAttribute("title", gettext("Schließen"));
     element?.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();

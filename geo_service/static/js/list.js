@@ -1,0 +1,60 @@
+// Between the map and the cards of the list beside it: each shows which place is meant.
+
+/* global L */
+
+import { gettext } from "./texts.js";
+
+const PREFIX = "ort-";
+
+/** @param {string} id of a place @returns {HTMLElement|null} its card, if it is on this page */
+function cardOf(id) {
+  return document.getElementById(PREFIX + id);
+}
+
+/**
+ * Mark the card of the place whose popup is open, and the mark of the card that is pointed at
+ * or has the focus.
+ * @param {L.Map} map
+ * @param {(id: string) => HTMLElement|null|undefined} markOf the place's mark, or its cluster's
+ */
+export function linkList(map, markOf) {
+  /** @type {HTMLElement|null} */
+  let current = null;
+  map.on("popupclose", () => current?.classList.remove("card-current"));
+  map.on("popupopen", ({ popup }) => {
+    current = cardOf(popup.options.placeId);
+    current?.classList.add("card-current");
+    if (current?.offsetParent) current.scrollIntoView({ block: "nearest" });
+  });
+
+  /** @type {HTMLElement|null|undefined} */
+  let hinted = null;
+  const hint = (/** @type {Event} */ event) => {
+    hinted?.classList.remove("map-hint");
+    const card = event.target instanceof Element ? event.target.closest(".card") : null;
+    hinted = card?.id.startsWith(PREFIX) ? markOf(card.id.slice(PREFIX.length)) : null;
+    hinted?.classList.add("map-hint");
+  };
+  const list = document.getElementById("liste");
+  for (const kind of ["mouseover", "mouseleave", "focusin"]) list?.addEventListener(kind, hint);
+}
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement|null} a button that leads to the card of a place, if there is one
+ */
+export function toList(id) {
+  const card = cardOf(id);
+  if (!card) return null;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = gettext("In der Liste zeigen");
+  button.addEventListener("click", () => {
+    const list = /** @type {HTMLElement|null} */ (document.querySelector(".switch [data-view=list]"));
+    if (!card.offsetParent) list?.click(); // on a phone the list is hidden behind the map
+    card.scrollIntoView({ block: "center" });
+    /** @type {HTMLElement|null} */ (card.querySelector("a"))?.focus({ preventScroll: true });
+  });
+  return button;
+}

@@ -1,0 +1,336 @@
+"""What a visitor typed as a place: the point that is meant, or what to ask back.
+
+Postal code, municipality, Ortsteil, Kreis or address, in any script, from the gazetteer
+alone. Namesakes are never guessed: `Located.options` are the labels to choose from, and a
+label typed back means exactly that one place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from geo_service.names import fold
+from geo_service.schema import Address, Ambiguous, Found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from geo_service.schema import Candidate, GeocodeResult
+    from geo_service.snapshot import Territory
+
+__all__ = ["Located", "PlaceSearch", "Spot", "StreetAddress", "round_point"]
+
+SUGGESTIONS: Final = 8
+_MANY: Final = 64
+_SIMILAR: Final = 6
+_POSTCODE: Final = re.compile(r"(?<!\d)(\d{5})(?!\d)")
+_ONLY_DIGITS: Final = re.compile(r"\d{1,5}")
+_NUMBERED_TOWN: Final = re.compile(r"(\d{1,5})\s+(\D.*)")
+_HOUSE_NUMBER: Final = re.compile(
+    r"(?<!\d)(\d{1,4}\s?[a-zA-Z]?(?:\s?[-/]\s?\d{1,4}[a-zA-Z]?)?)(?!\w)"
+)
+_STREET: Final = re.compile(
+    r"(?:stra(?:ß|ss)e|str\.?|weg|gasse|allee|platz|ring|ufer|damm|steig|pfad|chaussee)(?!\w)",
+    re.IGNORECASE,
+)
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_LABEL_HEAD: Final = re.compile(r", Ortsteil von | \(")
+_AREA_TITLE: Final = re.compile(
+    r"^(?:vg|verbandsgemeinde|lk|landkreis|kreis)\s+|^eifelkreis\b", re.IGNORECASE
+)
+
+Kind = Literal["device", "point", "town", "part", "postcode", "address"]
+Remark = Literal["", "read_as", "part_unknown", "postcode_unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A point to measure from. Degrees (EPSG:4326), rounded to about 100 m.
+
+    `name` is what the page calls it; `ags` its municipality; `label` tells namesakes apart.
+    """
+
+    lon: float
+    lat: float
+    kind: Kind
+    name: str = ""
+    label: str = ""
+    ags: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreetAddress:
+    """The parts of a typed address. `street` includes the house number."""
+
+    street: str
+    town: str
+
+    @property
+    def address(self) -> Address:
+        """Return the address as geocoders take it."""
+        number = _HOUSE_NUMBER.search(_POSTCODE.sub(" ", self.street))
+        street = self.street[: number.start()] if number else self.street
+        postcode = _POSTCODE.search(self.town)
+        return Address(
+            street=street.strip(" ,") or self.street,
+            house_number=number[1].strip() if number and number.start() else None,
+            postcode=postcode[1] if postcode else None,
+            city=_POSTCODE.sub(" ", self.town).strip(" ,") or None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What was found for a text.
+
+    Exactly one of `spot`, `area` (a key) and `options` is set where something was found;
+    options without `asked` are only similar names. `street` is set where an address was
+    typed, and then `spot` is the middle of its town.
+    """
+
+    text: str = ""
+    spot: Spot | None = None
+    area: str | None = None
+    options: tuple[str, ...] = ()
+    asked: bool = False
+    remark: Remark = ""
+    street: StreetAddress | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a place was asked for and none can be shown."""
+        return bool(self.text) and self.spot is None and self.area is None
+
+
+def round_point(lon: float, lat: float) -> tuple[float, float]:
+    """Round degrees to about 100 m, so that a point does not tell a house."""
+    return round(float(lon), 3) + 0.0, round(float(lat), 3) + 0.0
+
+
+class PlaceSearch:
+    """Reads what visitors type, from the names of one territory."""
+
+    def __init__(self, territory: Territory) -> None:
+        self._territory = territory
+        self._gazetteer = territory.gazetteer
+        table = territory.municipalities
+        self._names = dict(zip(table["ags"], table["name"], strict=True))
+        known = table[table["postcode"].notna()].sort_values(
+            ["population", "ags"], ascending=[False, True]
+        )
+        self._towns = [
+            (postcode, name, ags)
+            for postcode, name, ags in known[["postcode", "name", "ags"]].itertuples(
+                index=False, name=None
+            )
+        ]
+        self._areas = _area_keys(territory)
+        self._area_names = sorted({name for _, name in self._areas.values()})
+        self.suggest = lru_cache(maxsize=4096)(self._suggest)
+
+    def locate(self, text: str) -> Located:
+        """Find what `text` means.
+
+        Also where it is an address: then the town is found, and `street` says what was not
+        looked for.
+        """
+        text = " ".join(text.split())
+        if not fold(text):
+            return Located(text)
+        return (
+            self._labelled(text)
+            or self._titled_area(text)
+            or self._postcode(text)
+            or self._address(text)
+            or self._named(text)
+            or self._area(text)
+            or Located(text, options=self._similar(text))
+        )
+
+    def name_of(self, ags: str | None) -> str:
+        """Return the name of a municipality, empty where there is none."""
+        return str(self._names.get(ags or "", ""))
+
+    def at(self, lon: float, lat: float, *, kind: Kind = "device", name: str = "") -> Spot:
+        """Return a point that was given in degrees (EPSG:4326)."""
+        lon, lat = round_point(lon, lat)
+        found = self._territory.index.find(np.array([lon]), np.array([lat]))[0]
+        ags = found if isinstance(found, str) else None
+        return Spot(lon, lat, kind, name, self.name_of(ags), ags)
+
+    def _suggest(self, text: str) -> tuple[str, ...]:
+        text = " ".join(text.split())
+        if _ONLY_DIGITS.fullmatch(text) or _NUMBERED_TOWN.fullmatch(text):
+            return self._postcode_towns(text)
+        if len(fold(text)) < 2:
+            return ()
+        labels = [one.label for one in self._gazetteer.suggest(text, limit=SUGGESTIONS)]
+        start = fold(text)
+        areas = [name for name in self._area_names if _begins(name, start)]
+        room = max(2, SUGGESTIONS - len(labels))
+        areas = areas[: room if len(start) >= 3 else 0]
+        return (*labels[: SUGGESTIONS - len(areas)], *areas)
+
+    def _postcode_towns(self, text: str) -> tuple[str, ...]:
+        digits, _, start = text.partition(" ")
+        found = [
+            f"{postcode} {name}"
+            for postcode, name, _ in self._towns
+            if postcode.startswith(digits) and fold(name).startswith(fold(start))
+        ]
+        return tuple(dict.fromkeys(found))[:SUGGESTIONS]
+
+    # ---------------------------------------------------------------- ways to read a text
+
+    def _labelled(self, text: str) -> Located | None:
+        """Read a label of ours: "Bauler (Landkreis Ahrweiler, VG Adenau)"."""
+        if "(" not in text:
+            return None
+        for cut in [len(text), *(m.start() for m in _LABEL_HEAD.finditer(text))][::-1]:
+            for one in self._gazetteer.suggest(text[:cut], limit=_MANY):
+                if one.label == text:
+                    return Located(text, self._spot(one))
+        return None
+
+    def _titled_area(self, text: str) -> Located | None:
+        return self._area(text) if _AREA_TITLE.match(text) else None
+
+    def _area(self, text: str) -> Located | None:
+        found = self._areas.get(fold(text))
+        return Located(text, area=found[0]) if found else None
+
+    def _postcode(self, text: str) -> Located | None:
+        """Read a postal code alone; the register has those of the municipalities' seats."""
+        if not re.fullmatch(r"(?:D\s*-\s*)?\d{5}", text):
+            return None
+        code = text[-5:]
+        found = self._gazetteer.find(Address(postcode=code))
+        if isinstance(found, Found):
+            return Located(text, self._spot(found, kind="postcode", name=self.name_of(found.ags)))
+        if isinstance(found, Ambiguous):
+            options = tuple(dict.fromkeys(one.label for one in found.candidates))
+            return Located(text, options=options, asked=True)
+        near = [(name, ags) for postcode, name, ags in self._towns if postcode[:3] == code[:3]]
+        if len(near) == 1:
+            return replace(self.locate(near[0][0]), text=text, remark="postcode_unknown")
+        similar = sorted(
+            (abs(int(postcode) - int(code)), name, postcode)
+            for postcode, name, _ in self._towns
+            if postcode[:2] == code[:2]
+        )
+        labels = dict.fromkeys(f"{postcode} {name}" for _, name, postcode in similar)
+        return Located(text, options=tuple(labels)[:_SIMILAR])
+
+    def _address(self, text: str) -> Located | None:
+        """Read an address: its town is found here, its street by others or not at all."""
+        plain = _POSTCODE.sub(" ", text)
+        if not _HOUSE_NUMBER.search(plain) and not _STREET.search(plain):
+            return None
+        if self._plain(text):
+            return None
+        for street, town in _address_parts(text):
+            if not _LETTER.search(street):
+                continue
+            found = self._plain(town) or self._postcode(_only_postcode(town))
+            if found and (found.spot or found.asked):
+                return replace(found, text=text, street=StreetAddress(street, town))
+        return None
+
+    def _plain(self, text: str) -> Located | None:
+        """Read a name that the gazetteer has as it is spelt, without guessing at all."""
+        found = self._gazetteer.find(Address(city=text))
+        if isinstance(found, Found) and found.precision != "postcode" and ";" not in found.label:
+            return Located(text, self._spot(found))
+        exact = isinstance(found, Ambiguous) and "Namens" in found.reason
+        return self._options(text, found) if exact else None
+
+    def _named(self, text: str) -> Located | None:
+        found = self._gazetteer.find(Address(city=text))
+        if isinstance(found, Ambiguous):
+            return self._options(text, found)
+        if not isinstance(found, Found):
+            return None
+        if found.precision == "postcode":
+            return Located(text, self._spot(found, kind="postcode", name=self.name_of(found.ags)))
+        return Located(text, self._spot(found), remark=_remark(found))
+
+    def _options(self, text: str, found: GeocodeResult) -> Located | None:
+        if not isinstance(found, Ambiguous):
+            return None
+        labels = dict.fromkeys(one.label for one in found.candidates)
+        known = [one.label for one in self._gazetteer.suggest(text, limit=_MANY)]
+        ranked = [label for label in known if label in labels]  # the largest first
+        options = tuple(dict.fromkeys([*ranked, *labels]))
+        return Located(text, options=options, asked="Namens" in found.reason)
+
+    def _similar(self, text: str) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for part in [text, *re.split(r"[\s,;]+", _POSTCODE.sub(" ", text))]:
+            if len(fold(part)) >= 4:
+                found |= dict.fromkeys(
+                    one.label for one in self._gazetteer.suggest(part, limit=_SIMILAR)
+                )
+        return tuple(found)[:_SIMILAR]
+
+    def _spot(self, found: Found | Candidate, *, kind: Kind | None = None, name: str = "") -> Spot:
+        label = found.label.split("; ")[0]
+        own: Kind = "part" if found.precision == "locality" else "town"
+        head = _LABEL_HEAD.split(label)[0]
+        lon, lat = round_point(found.lon, found.lat)
+        return Spot(lon, lat, kind or own, name or head, label, found.ags)
+
+
+def _remark(found: Found) -> Remark:
+    if "gelesen als" in found.label:
+        return "read_as"
+    return "part_unknown" if "nicht verzeichnet" in found.label else ""
+
+
+def _only_postcode(text: str) -> str:
+    code = _POSTCODE.search(text)
+    return code[1] if code else text
+
+
+def _begins(name: str, start: str) -> bool:
+    words = fold(name).split()
+    return any(" ".join(words[at:]).startswith(start) for at in range(min(2, len(words))))
+
+
+def _address_parts(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the ways to read a text as (street, town), the plainest first."""
+    pieces = [piece.strip() for piece in re.split(r"[,;\n]+", text) if piece.strip()]
+    if len(pieces) > 1:
+        yield ", ".join(pieces[:-1]), pieces[-1]
+        yield ", ".join(pieces[1:]), pieces[0]
+        yield pieces[0], " ".join(pieces[1:])
+    code = _POSTCODE.search(text)
+    if code:
+        yield text[: code.start()].strip(" ,"), text[code.start() :].strip(" ,")
+    words = text.split()
+    for cut in range(1, len(words)):  # "Kaiserstraße 5 Mainz": the longest town first
+        yield " ".join(words[:cut]).strip(" ,"), " ".join(words[cut:])
+    for cut in range(len(words) - 1, 0, -1):  # "Mainz Kaiserstraße 5"
+        yield " ".join(words[cut:]), " ".join(words[:cut]).strip(" ,")
+
+
+def _area_keys(territory: Territory) -> Mapping[str, tuple[str, str]]:
+    """Return the Landkreise and Verbandsgemeinden: folded name -> key and full name."""
+    table = territory.municipalities
+    spellings: dict[str, dict[str, str]] = defaultdict(dict)
+    rural = table[table["designation"] != "kreisfreie Stadt"]
+    for key, name in set(zip(rural["kreis_key"], rural["kreis"], strict=True)):
+        full = name if "kreis" in fold(name) else f"Landkreis {name}"
+        for text in (name, full, f"Kreis {name}", f"LK {name}", f"Landkreis {name}"):
+            spellings[fold(text)][key] = full
+    joint = table[table["verbandsgemeinde"].notna()]
+    columns = (joint["verbandsgemeinde_key"], joint["verbandsgemeinde"])
+    for key, name in set(zip(*columns, strict=True)):
+        for text in (f"VG {name}", f"Verbandsgemeinde {name}"):
+            spellings[fold(text)][key] = f"Verbandsgemeinde {name}"
+    return {text: next(iter(keys.items())) for text, keys in spellings.items() if len(keys) == 1}

@@ -1,0 +1,268 @@
+"""The map in Chromium: base map and backdrop, list and map linked, many places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from test_browser import DESK, LOOKS, PHONE, assert_no_barrier, chromium, opened, show_place, to_map
+from tile_server import BROKEN, HANG, NONE, Answer, TileServer, png, serve_tiles
+from web_helpers import app_of, fill, initiatives_of, place, served, small_territory
+
+from geo_service.snapshot import Territory
+from geo_service.store import Store
+
+__all__ = ["chromium"]
+
+pytestmark = pytest.mark.browser
+
+Point: TypeAlias = tuple[float, float]
+MAINZ: Point = (8.27, 50.0)
+AHEIM: Point = (7.06, 50.04)
+
+
+@contextmanager
+def town(folder: Path, land: Territory, at: Point, upstream: TileServer | None) -> Iterator[str]:
+    """Twelve places at one point, five around it, and one without a point."""
+    lon, lat = at
+    rows = [place(n, name=f"Treff {n}", point=at) for n in range(12)]
+    rows += [
+        place(20 + n, name=f"Haus {n}", point=(lon - 0.04 + n / 50, lat - 0.01)) for n in range(5)
+    ]
+    rows.append(place(40, name="Ohne Punkt", point=None))
+    settings = {"tiles_url": "off"}
+    if upstream is not None:
+        upstream.default = Answer(png(180, 190, 185))
+        settings = {
+            "tiles_url": upstream.url,
+            "tiles_attribution": "© Testkarte {jahr}",
+            "tiles_cache": str(folder / "tiles"),
+        }
+    with Store(f"sqlite:///{folder / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of(rows))
+        with served(app_of(store, land, **settings)) as base:
+            yield base
+
+
+@pytest.fixture
+def upstream() -> Iterator[TileServer]:
+    with serve_tiles() as server:
+        yield server
+
+
+@pytest.fixture
+def tiled(tmp_path: Path, upstream: TileServer) -> Iterator[str]:
+    """A small Land with a base map."""
+    with town(tmp_path, small_territory(), AHEIM, upstream) as base:
+        yield base
+
+
+@pytest.fixture
+def tiled_land(tmp_path: Path, territory: Territory, upstream: TileServer) -> Iterator[str]:
+    """The whole Land with a base map."""
+    with town(tmp_path, territory, MAINZ, upstream) as base:
+        yield base
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A small Land without a base map."""
+    with town(tmp_path_factory.mktemp("plain"), small_territory(), AHEIM, None) as base:
+        yield base
+
+
+def tiles_shown(page: Page) -> int:
+    return page.locator(".map-tiles .leaflet-tile-loaded").count()
+
+
+def wide_view(page: Page) -> None:
+    """Show a town and its neighbours: near enough for tiles, wide enough for names."""
+    show_place(page, "ort-3")
+    expect(page.locator(".popup h2")).to_have_text("Treff 3", timeout=3_000)
+    page.keyboard.press("Escape")
+    for _ in range(3):
+        page.get_by_role("button", name="Karte verkleinern").click()
+
+
+# ---------------------------------------------------------------------------- base map
+
+
+def test_tiles_come_near_by_with_their_note_and_the_land_below(
+    chromium: Browser, tiled_land: str
+) -> None:
+    with opened(chromium, tiled_land) as page:
+        to_map(page)
+        page.wait_for_load_state("networkidle")
+        assert tiles_shown(page) == 0
+        expect(page.locator(".map-credit")).to_contain_text("© Testkarte 2026")
+        expect(page.locator(".map-name span").first).to_be_visible()
+        wide_view(page)
+        expect(page.locator(".map-tiles .leaflet-tile-loaded").first).to_be_visible()
+        expect(page.locator(".map-name")).to_have_count(0)  # tiles bring their names
+        expect(page.locator(".leaflet-land-pane path")).to_have_count(1)
+        layers = page.evaluate(
+            "['land', 'tile', 'grenzen'].map((name) =>"
+            " +getComputedStyle(document.querySelector(`.leaflet-${name}-pane`)).zIndex)"
+        )
+        assert layers == sorted(layers)
+
+
+@pytest.mark.parametrize("answer", [BROKEN, NONE, HANG], ids=["broken", "none", "hanging"])
+def test_without_tiles_the_map_shows_its_own_backdrop(
+    chromium: Browser, tiled: str, upstream: TileServer, answer: Any
+) -> None:
+    upstream.default = answer
+    with opened(chromium, tiled, quiet=False) as page:
+        to_map(page)
+        wide_view(page)
+        expect(page.locator(".map-name span").first).to_be_visible()
+        assert tiles_shown(page) == 0
+        assert page.locator(".leaflet-grenzen-pane path").count() > 2
+
+
+def test_map_leaves_a_failing_tile_server_alone(
+    chromium: Browser, tiled: str, upstream: TileServer
+) -> None:
+    upstream.default = BROKEN
+    with opened(chromium, tiled, quiet=False) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        to_map(page)
+        show_place(page, "ort-3")
+        expect(page.locator(".map-tiles")).to_have_count(0)
+        before = sum("/kacheln/" in address for address in asked)
+        for place_id in ("ort-21", "ort-23", "ort-3"):
+            show_place(page, place_id)
+            expect(page.locator(".popup h2")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert sum("/kacheln/" in address for address in asked) == before
+        assert len(upstream.asked) <= 3
+
+
+def test_tile_that_failed_once_is_asked_for_again(
+    chromium: Browser, tiled: str, upstream: TileServer
+) -> None:
+    with opened(chromium, tiled, quiet=False) as page:
+        failed: list[str] = []
+
+        def once(route: Any) -> None:
+            if failed:
+                route.continue_()
+            else:
+                failed.append(route.request.url)
+                route.fulfill(status=503)
+
+        page.route("**/kacheln/**", once)
+        to_map(page)
+        show_place(page, "ort-3")
+        expect(page.locator(".map-tiles .leaflet-tile").first).to_be_attached()
+        expect(page.locator(".map-tiles .leaflet-tile:not(.leaflet-tile-loaded)")).to_have_count(0)
+        assert len(failed) == 1
+
+
+@LOOKS
+def test_map_with_tiles_has_no_barrier_that_axe_sees(
+    chromium: Browser, tiled: str, size: Any, scheme: Any
+) -> None:
+    with opened(chromium, tiled, viewport=size, color_scheme=scheme) as page:
+        to_map(page)
+        show_place(page, "ort-3")
+        expect(page.locator(".map-tiles .leaflet-tile-loaded").first).to_be_visible()
+        expect(page.locator(".popup h2")).to_have_text("Treff 3")
+        filtered = page.locator(".map-tiles").evaluate("(one) => getComputedStyle(one).filter")
+        assert filtered == "none"  # another operator's tiles keep their colours
+        assert_no_barrier(page)
+
+
+# ------------------------------------------------------------------------ list and map
+
+
+def test_popup_marks_its_card_and_closing_it_unmarks(chromium: Browser, plain: str) -> None:
+    with opened(chromium, plain) as page:
+        to_map(page)
+        show_place(page, "ort-23")
+        card = page.locator("#ort-ort-23")
+        expect(card).to_have_class(re.compile("card-current"))
+        expect(card).to_be_in_viewport()
+        show_place(page, "ort-4")
+        expect(page.locator(".card-current")).to_have_count(1)
+        expect(page.locator("#ort-ort-4")).to_have_class(re.compile("card-current"))
+        page.keyboard.press("Escape")
+        expect(page.locator(".card-current")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_popup_leads_back_to_the_list(chromium: Browser, plain: str, size: Any) -> None:
+    with opened(chromium, plain, viewport=size) as page:
+        to_map(page)
+        show_place(page, "ort-7")
+        page.get_by_role("button", name="In der Liste zeigen").click()
+        expect(page.locator("#ort-ort-7 a").first).to_be_focused()
+        expect(page.locator("#ort-ort-7")).to_be_in_viewport()
+
+
+def test_card_shows_its_mark_by_pointer_and_by_focus(chromium: Browser, plain: str) -> None:
+    with opened(chromium, plain + "/?q=Haus") as page:
+        to_map(page)
+        expect(page.locator(".map-hint")).to_have_count(0)
+        page.locator("#ort-ort-22").hover()
+        expect(page.locator(".map-hint")).to_have_attribute("aria-label", re.compile("Haus 2"))
+        page.locator("#ort-ort-24 a").first.focus()
+        expect(page.locator(".map-hint")).to_have_attribute("aria-label", re.compile("Haus 4"))
+
+
+def test_map_fits_the_places_that_were_found(chromium: Browser, plain: str) -> None:
+    with opened(chromium, plain + "/?q=Haus") as page:
+        to_map(page)
+        expect(page.locator(".map-mark")).to_have_count(5)
+        boxes = page.locator(".map-mark").evaluate_all(
+            "(all) => all.map((one) => one.getBoundingClientRect().x)"
+        )
+        width = page.locator(".map").bounding_box()["width"]  # type: ignore[index]
+        assert max(boxes) - min(boxes) > width / 4
+
+
+def test_places_at_one_point_fan_out_and_each_can_be_opened(chromium: Browser, plain: str) -> None:
+    with opened(chromium, plain + "/?q=Treff") as page:
+        to_map(page)
+        page.locator(".map .cluster").click()
+        expect(page.locator(".map-mark")).to_have_count(12)
+        for number in (0, 11):
+            page.get_by_role("button", name=re.compile(f"^Treff {number},")).click()
+            expect(page.locator(".popup h2")).to_have_text(f"Treff {number}")
+            page.keyboard.press("Escape")
+
+
+def test_marks_differ_by_shape_and_have_names(chromium: Browser, plain: str) -> None:
+    with opened(chromium, plain + "/?q=Haus") as page:
+        to_map(page)
+        marks = page.locator(".map-mark")
+        expect(marks).to_have_count(5)
+        assert marks.locator("svg use").count() == 5
+        names = marks.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
+        assert sorted(names) == [f"Haus {n}, Begegnungscafé" for n in range(5)]
+
+
+# ------------------------------------------------------------------------- many places
+
+
+def test_map_is_ready_only_when_every_place_is_on_it(
+    chromium: Browser, tmp_path: Path, territory: Territory
+) -> None:
+    seats = territory.municipalities[["seat_lon", "seat_lat"]].itertuples(index=False, name=None)
+    rows = [place(n, name=f"Ort {n}", point=point) for n, point in enumerate(seats)]
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of(rows))
+        with served(app_of(store, territory)) as base, opened(chromium, base) as page:
+            to_map(page)
+            numbers = page.locator(".map .cluster").all_inner_texts()
+            single = page.locator(".map-mark").count()
+            counted = sum(int(re.sub(r"\D", "", number)) for number in numbers) + single
+            assert counted == len(rows)

@@ -1,0 +1,140 @@
+"""A local HTTP server that gives tiles as a tile server does, and fails as they do."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import zlib
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from geo_service.tiles import Tile, TileCache, image_type
+
+
+def png(red: int = 200, green: int = 205, blue: int = 200, *, side: int = 256) -> bytes:
+    """A PNG of one colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    rows = (b"\0" + bytes((red, green, blue)) * side) * side
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+PNG = png()
+JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 200 + b"\xff\xd9"
+WEBP = b"RIFF" + struct.pack("<I", 204) + b"WEBP" + b"\0" * 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server does with one request. `way`: send, hang, drip, drop or cut."""
+
+    body: bytes = PNG
+    status: int = 200
+    mimetype: str = "image/png"
+    headers: dict[str, str] = field(default_factory=dict)
+    way: str = "send"
+
+
+HANG = Answer(way="hang")
+DROP = Answer(way="drop")
+BROKEN = Answer(b"", status=500)
+NONE = Answer(b"no such tile", status=404, mimetype="text/plain")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came."""
+
+    path: str
+    headers: dict[str, str]
+
+
+class TileServer(ThreadingHTTPServer):
+    """Gives the queued answers in turn, then `default` for ever."""
+
+    daemon_threads = False
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.queue: deque[Answer] = deque()
+        self.default = Answer()
+        self.asked: list[Asked] = []
+        self.released = threading.Event()
+        self.came = threading.Semaphore(0)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/karte/{{z}}/{{y}}/{{x}}.png"
+
+    @property
+    def paths(self) -> Counter[str]:
+        return Counter(asked.path for asked in self.asked)
+
+    def next_answer(self) -> Answer:
+        return self.queue.popleft() if self.queue else self.default
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: TileServer
+
+    def do_GET(self) -> None:
+        self.server.asked.append(Asked(self.path, dict(self.headers.items())))
+        self.server.came.release()
+        with suppress(BrokenPipeError, ConnectionResetError):  # where the client gave up
+            self._send(self.server.next_answer())
+
+    def _send(self, answer: Answer) -> None:
+        if answer.way == "hang":
+            self.server.released.wait(30)
+            return
+        if answer.way == "drop":
+            return
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.mimetype)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if answer.way == "drip":
+            while not self.server.released.wait(0.02):
+                self.wfile.write(b"\x89")
+        self.wfile.write(answer.body[: 100 if answer.way == "cut" else None])
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def serve_tiles() -> Iterator[TileServer]:
+    """Run the server on a free port of the loopback interface."""
+    server = TileServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def hammer_cache(folder: Path, seed: int, broken: Any) -> None:
+    """Write and read the tiles of a small shared cache; counts those that came back broken."""
+    cache = TileCache(folder, "k", max_bytes=len(PNG) * 20)
+    for n in range(150):
+        tile = Tile(12, (n * (seed + 1)) % 40, 0)
+        cache.write(tile, png(seed, n % 256, 0))
+        kept = cache.read(tile)
+        if kept is not None and image_type(kept[0]) is None:
+            broken.value += 1
