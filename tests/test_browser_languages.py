@@ -29,7 +29,15 @@ pytestmark = pytest.mark.browser
 
 CODES = [*LANGUAGES]
 RTL = pytest.mark.parametrize("code", ["ar", "fa"])
-PATHS = ("/", "/?ort=Mainz", "/?q=gibtesnicht", "/orte/ort-3", "/gebiete/07315", "/datenschutz", "/nix")
+PATHS = (
+    "/",
+    "/?ort=Mainz",
+    "/?q=gibtesnicht",
+    "/orte/ort-3",
+    "/gebiete/07315",
+    "/datenschutz",
+    "/nix",
+)
 
 
 @LOOKS

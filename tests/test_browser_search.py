@@ -109,7 +109,7 @@ def test_suggestions_by_keyboard_alone(chromium: Browser, site: str) -> None:
 
 
 def test_enter_works_without_a_suggestion(chromium: Browser, site: str) -> None:
-    with opened(chromium, site) as page:
+    with opened(chromium, site, quiet=False) as page:
         page.route("**/vorschlaege*", lambda route: route.abort())
         field = page.get_by_role("combobox")
         field.fill("Майнц")

@@ -498,7 +498,7 @@ def test_sources_are_printed_from_the_data(client: FlaskClient) -> None:
 def test_operator_and_contact_are_shown(make_app: MakeApp) -> None:
     client = make_app(PLACES, operator="Land <RLP>", contact="orte@example.org").test_client()
     page = client.get("/").text
-    assert "Angeboten von Land &lt;RLP&gt;" in page
+    assert "Angeboten von <bdi>Land &lt;RLP&gt;</bdi>" in page
     assert "orte@example.org" in page
 
 

@@ -183,6 +183,14 @@ def test_rough_place_is_called_rough_and_asks_for_the_town(client: FlaskClient) 
     assert "mlat" not in page
 
 
+def test_stated_street_that_was_not_found_is_not_called_unknown(make_app: MakeApp) -> None:
+    row = place(1, coordinate_precision="municipality")
+    page = make_app([row]).test_client().get("/orte/ort-1").text
+    assert "Diese Straße haben wir auf der Karte nicht gefunden." in page
+    assert "nicht die Straße" not in page
+    assert "q=Hauptstra%C3%9Fe%201%2C%2053501%20Aheim" in page
+
+
 def test_place_without_a_point_has_no_map_and_says_why(client: FlaskClient) -> None:
     page = client.get("/orte/ort-5").text
     assert "Zu diesem Eintrag haben wir keinen Punkt gefunden." in page
@@ -245,6 +253,14 @@ def test_open_end_and_holidays_are_not_called_closed(make_app: MakeApp) -> None:
         christmas = read_week("Mo-Fr 10:00-12:00", dt.date(2026, 12, 24))
         assert christmas is not None
         assert "geschlossen" not in {day.text for day in christmas.days[:2]}
+
+
+def test_day_by_arrangement_is_not_called_closed(make_app: MakeApp) -> None:
+    with make_app().test_request_context("/"):
+        week = read_week("Mo 10:00-12:00 und nach Vereinbarung", TODAY)
+    assert week is not None
+    assert [day.text for day in week.days[:1]] == ["10:00–12:00"]
+    assert "geschlossen" not in {day.text for day in week.days}
 
 
 def test_near_places_come_nearest_first_with_honest_distances(client: FlaskClient) -> None:
