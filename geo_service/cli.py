@@ -116,7 +116,9 @@ def serve(
         if workshop.store.revision() == 0:
             examples = settings.data_dir / "initiativen" / "initiativen.csv"
             console.print(f"Building the database from {examples}")
-            _print_report(pipeline.import_file(examples, workshop, today=_today()))
+            _print_report(
+                pipeline.import_file(examples, workshop, today=_today()), duplicates=False
+            )
         revision = workshop.store.revision()
     _warn_of_missing(settings)
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -158,6 +160,9 @@ def import_command(
     Exit status: 0 all rows imported, 1 some rows rejected, 2 nothing imported.
     """
     settings = _settings(database)
+    # Written before the import too: what cannot be told afterwards is refused beforehand.
+    if issues_file is not None:
+        records.write_issues(issues_file, ())
     with _workshop(settings, load_territory(settings.data_dir)) as workshop:
         try:
             report = pipeline.import_file(
@@ -400,7 +405,7 @@ def _print_issues(issues: Sequence[Issue]) -> None:
         stderr.print(f"… and {len(issues) - SHOWN} more; --issues OUT.csv writes them all.")
 
 
-def _print_report(report: ImportReport) -> None:
+def _print_report(report: ImportReport, *, duplicates: bool = True) -> None:
     _print_issues(report.issues)
     verb = "Would import" if report.dry_run else "Imported"
     console.print(
@@ -417,7 +422,10 @@ def _print_report(report: ImportReport) -> None:
     console.print(f"Points: {found} of {report.accepted} found{others}.")
     if report.missing:
         console.print(f"{len(report.missing)} stored records are not in this file; they were kept.")
-    _print_duplicates(report.duplicates)
+    if duplicates:
+        _print_duplicates(report.duplicates)
+    elif report.duplicates:
+        console.print(f"{len(report.duplicates)} probable duplicates: geo-service review.")
 
 
 def _print_duplicates(duplicates: Sequence[Duplicate]) -> None:

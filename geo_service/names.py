@@ -5,10 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["fold"]
+__all__ = ["fold", "latin_digits"]
 
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe"})
 _NOT_WORD = re.compile(r"[\W_]+", re.UNICODE)
+
+
+def latin_digits(text: str) -> str:
+    """Return `text` with the digits of every script as 0 to 9, all else as it was.
+
+    >>> latin_digits("۵۵۱۱۶ ماينتس")
+    '55116 ماينتس'
+    """
+    if text.isascii():
+        return text
+    return "".join(
+        str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in text
+    )
 
 
 def fold(text: str) -> str:

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from geo_service.errors import SettingsError
 from geo_service.geocoding import OnlineSettings, make_online_geocoder
@@ -50,6 +51,19 @@ def serve(settings: Settings, territory: Territory) -> None:
     _Server(settings, territory).run()
 
 
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's log without what visitors are known by: their addresses and what they asked."""
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        if msg.startswith("Invalid request from ip="):
+            msg, args = "A request was refused: it is too long or not HTTP", ()
+        super().warning(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        known = (arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args)
+        super().exception(msg, *known, **kwargs)
+
+
 class _Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured by our settings alone."""
 
@@ -72,6 +86,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "proc_name": "geo-service",
             "control_socket_disable": True,
+            "logger_class": _Log,
         }
         for name, value in options.items():
             if name in self.cfg.settings:

@@ -66,6 +66,20 @@ def test_import_with_rejected_rows_exits_1_and_writes_the_issues(
     assert {row[1] for row in rows[1:] if row[5] == "error"} == {"3", "4"}
 
 
+def test_import_is_refused_before_it_begins_where_its_issues_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, example_file: Path, tmp_path: Path
+) -> None:
+    issues = tmp_path / "no-such-folder" / "issues.csv"
+    code, _, err = run(
+        capsys, "import", str(example_file), "--database", sqlite_url, "--issues", str(issues)
+    )
+    assert code == 2
+    assert "issues.csv: expected a place to write to, got: No such file or directory" in err
+    with Store(sqlite_url) as store:
+        store.migrate()
+        assert store.revision() == 0
+
+
 def test_refused_import_exits_2_changes_nothing_and_shows_no_traceback(
     capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
 ) -> None:

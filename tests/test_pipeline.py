@@ -170,7 +170,7 @@ def test_stated_municipality_is_compared_by_key(workshop: Workshop) -> None:
     assert len(gazetteer.municipality_candidates(Address(municipality="Bauler"))) == 2
 
 
-KILLS = int(os.environ.get("GEO_SERVICE_TEST_COMMAND_KILLS", "12"))
+KILLS = int(os.environ.get("GEO_SERVICE_TEST_COMMAND_KILLS", "8"))
 
 
 def test_killed_import_leaves_the_old_revision_or_the_new_one(

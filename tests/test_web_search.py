@@ -244,6 +244,11 @@ def test_search_for_a_town_sorts_by_distance(real: FlaskClient) -> None:
     assert "<title>Mainz –" in page
 
 
+@pytest.mark.parametrize("typed", ["۵۵۱۱۶", "٥٥١١٦", "55116 ماينتس"])
+def test_digits_of_every_script_are_a_postal_code(real: FlaskClient, typed: str) -> None:
+    assert "Rund um Mainz" in real.get(f"/?ort={quote(typed)}").text
+
+
 def test_wrong_spelling_is_said(real: FlaskClient) -> None:
     assert "Wir haben „Mianz“ als „Mainz“ gelesen." in real.get("/?ort=Mianz").text
 

@@ -389,6 +389,11 @@ def write_issues(path: Path, issues: Iterable[Issue]) -> None:
 
     UTF-8 with byte order mark, semicolons, one issue a line; a cell that a spreadsheet
     would take for a formula gets an apostrophe in front.
+
+    Raises
+    ------
+    QueryError
+        If nothing can be written there.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=";", lineterminator="\r\n")
@@ -396,4 +401,7 @@ def write_issues(path: Path, issues: Iterable[Issue]) -> None:
     for issue in issues:
         cells = (getattr(issue, column) for column in ISSUE_COLUMNS)
         writer.writerow(neutralise_cell(cell) if isinstance(cell, str) else cell for cell in cells)
-    path.write_bytes(out.getvalue().encode("utf-8-sig"))
+    try:
+        path.write_bytes(out.getvalue().encode("utf-8-sig"))
+    except OSError as error:
+        raise QueryError(f"{path}: expected a place to write to, got: {error.strerror}") from error

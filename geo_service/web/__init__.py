@@ -18,6 +18,7 @@ from geo_service.config import static_dir, templates_dir
 from geo_service.errors import GeoServiceError, HandoutError, InputError, NotFoundError, StoreError
 from geo_service.web.addresses import AddressFinder
 from geo_service.web.answers import HTML, Assets, Body, answer
+from geo_service.web.api import api
 from geo_service.web.area_pages import area_pages
 from geo_service.web.handout import handouts
 from geo_service.web.languages import init_languages, neutral_url_for
@@ -110,7 +111,7 @@ def create_app(
     addresses = AddressFinder(geocoder) if geocoder else None
     site = Site(holder, settings, now, Assets(static_dir()), Backdrop(), addresses)
     app.extensions[EXTENSION] = site
-    for part in (pages, place_pages, area_pages, legal):
+    for part in (pages, place_pages, area_pages, legal, api):
         app.register_blueprint(part)
     app.register_blueprint(handouts)
     init_tiles(app, site)
@@ -132,8 +133,11 @@ def _asset_address(assets: Assets) -> Callable[[str], str]:
 
 
 def _add_headers(response: Response) -> Response:
+    headers = response.headers
+    given = {name.lower() for name, _ in headers}
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in given:  # quicker than nine searches by `setdefault`
+            headers.add(name, value)
     return response
 
 

@@ -159,6 +159,29 @@ class Filter:
 # -------------------------------------------------------------------------- the index
 
 
+class _Column:
+    """The values of one kind that places have: each place none, one or several."""
+
+    def __init__(self, said: Sequence[frozenset[str]]) -> None:
+        self.values = sorted(frozenset[str]().union(*said))
+        code = {value: number for number, value in enumerate(self.values)}
+        pairs = [(code[value], place) for place, values in enumerate(said) for value in values]
+        self._code, self._place = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        self._places = len(said)
+
+    @cached_property
+    def masks(self) -> dict[str, Mask]:
+        """Return who has each value."""
+        table = np.zeros((len(self.values), self._places), dtype=np.bool_)
+        table[self._code, self._place] = True
+        return dict(zip(self.values, table, strict=True))
+
+    def counts(self, chosen: Mask) -> dict[str, int]:
+        """Count the chosen places per value."""
+        found = np.bincount(self._code[chosen[self._place]], minlength=len(self.values))
+        return dict(zip(self.values, found.tolist(), strict=True))
+
+
 class PlaceIndex:
     """Every place of a revision as masks: which have which value, and where they are.
 
@@ -183,8 +206,9 @@ class PlaceIndex:
             np.array([place.lon if place.lon is not None else np.nan for place in places]),
             np.array([place.lat if place.lat is not None else np.nan for place in places]),
         )
+        self._ranked: dict[str, list[str]] = {}
         self.labels: dict[str, dict[str, str]] = {"sprache": {}, "angebot": {}}
-        self._masks: dict[str, dict[str, Mask]] = {
+        self._columns: dict[str, _Column] = {
             "art": self._values(lambda place: (place.group, place.category)),
             "thema": self._values(lambda place: (place.theme,) if place.theme else ()),
             "sprache": self._folded("sprache", lambda place: spoken(place.languages)),
@@ -200,7 +224,15 @@ class PlaceIndex:
 
     def options(self, facet: str) -> Mapping[str, Mask]:
         """Return the values of one kind that some place has, with who has them."""
-        return self._masks[facet]
+        return self._columns[facet].masks
+
+    def counts(self, facet: str, chosen: Mask) -> dict[str, int]:
+        """Count the chosen places per value of one kind."""
+        return self._columns[facet].counts(chosen)
+
+    def ranked(self, facet: str) -> Sequence[str]:
+        """Return the values of a kind that records name freely, what most say first."""
+        return self._ranked[facet]
 
     def silent(self, facet: str) -> Mask:
         """Return which places say nothing about a kind of `MAY_BE_SILENT` but the time."""
@@ -224,23 +256,20 @@ class PlaceIndex:
             return self.none
         return np.asarray(self._whole_town & (self._ags == spot.ags), dtype=np.bool_)
 
-    def _values(self, read: Callable[[Place], Iterable[str]]) -> dict[str, Mask]:
-        masks: dict[str, Mask] = {}
-        for number, place in enumerate(self.places):
-            for value in read(place):
-                if value not in masks:
-                    masks[value] = np.zeros(len(self.places), dtype=np.bool_)
-                masks[value][number] = True
-        return masks
+    def _values(self, read: Callable[[Place], Iterable[str]]) -> _Column:
+        return _Column([frozenset(read(place)) for place in self.places])
 
-    def _folded(self, facet: str, read: Callable[[Place], Iterable[str]]) -> dict[str, Mask]:
+    def _folded(self, facet: str, read: Callable[[Place], Iterable[str]]) -> _Column:
         """Index texts of records by their key, and keep the most used spelling of each."""
         spellings: dict[str, Counter[str]] = {}
         for place in self.places:
             for text in read(place):
                 spellings.setdefault(offer_key(text), Counter())[text] += 1
         self.labels[facet] = {key: count.most_common(1)[0][0] for key, count in spellings.items()}
-        return self._values(lambda place: {offer_key(text) for text in read(place)} - {""})
+        column = self._values(lambda place: {offer_key(text) for text in read(place)} - {""})
+        total, labels = column.counts(self.all), self.labels[facet]
+        self._ranked[facet] = sorted(total, key=lambda key: (-total[key], labels[key]))
+        return column
 
 
 def _metric(lon: Any, lat: Any) -> tuple[Any, Any]:
@@ -346,7 +375,9 @@ class Selection:
     def counts(self, facet: str) -> dict[str, int]:
         """Count per value of one kind, as if nothing of that kind were chosen."""
         others = self._others(facet) & self._near
-        return {value: int((others & mask).sum()) for value, mask in self.options(facet).items()}
+        if facet != "zeit":
+            return self.index.counts(facet, others)
+        return {value: int((others & mask).sum()) for value, mask in self._times.items()}
 
     def total(self, facet: str) -> int:
         """Count the places as if nothing of one kind were chosen."""

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from babel import Locale
 from flask import Response, current_app, redirect, request, url_for
-from flask_babel import Babel
+from flask_babel import Babel, get_translations
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.wrappers import Response as PlainResponse
 
@@ -41,6 +42,7 @@ __all__ = [
     "language_links",
     "neutral_url_for",
     "page_variant",
+    "translated",
 ]
 
 _PREFIX_KEY: Final = "geo_service.language_prefix"
@@ -133,6 +135,9 @@ def init_languages(app: Flask, *, public_url: str = "") -> None:
         default_translation_directories=str(translations_dir()),
         locale_selector=lambda: language().locale,
     )
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        translated, lambda *said: get_translations().ungettext(*said), newstyle=True
+    )
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     texts = _read_script_texts()
     app.jinja_env.globals |= {
@@ -143,6 +148,16 @@ def init_languages(app: Flask, *, public_url: str = "") -> None:
     }
     app.before_request(_greet)
     app.after_request(_name_language)
+
+
+def translated(text: str) -> str:
+    """Return a text of the catalogue in the page's language; looked up once per language."""
+    return _translated(language().locale, text)
+
+
+@lru_cache(maxsize=8192)
+def _translated(_locale: str, text: str) -> str:
+    return str(get_translations().ugettext(text))
 
 
 def _read_script_texts() -> dict[str, Any]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from markupsafe import Markup, escape
+
 from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.web import wording
 from geo_service.web.filters import (
@@ -23,7 +25,7 @@ from geo_service.web.queries import query_pairs, query_string
 from geo_service.web.wording import N_, gettext, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from geo_service.web.filters import Selection
     from geo_service.web.places import Place
@@ -36,6 +38,8 @@ __all__ = ["PER_PAGE", "Entry", "ListPage", "Option", "distance_text", "entries"
 PER_PAGE: Final = 60
 """Places on one page of the list: 60 cards are about 15 KB compressed."""
 
+_DISTANCE: Final = "\ufdd0"
+"""Stands for the distance in a card that is kept; no text has it (a Unicode noncharacter)."""
 MOST_OFFERS: Final = 12
 _TIME_LABELS: Final = {
     "jetzt": N_("Jetzt geöffnet"),
@@ -105,11 +109,12 @@ class AreaChoice:
 
 def entries(view: View, selection: Selection, numbers: Iterable[int]) -> list[Entry]:
     """Return the places with these numbers as cards show them."""
+    places, timetable, minute = view.places, view.timetable, view.minute
     return [
         Entry(
-            view.places[number],
+            places[number],
             distance_text(selection, number),
-            view.timetable.opening(number, view.minute),
+            timetable.opening(number, minute),
         )
         for number in map(int, numbers)
     ]
@@ -200,6 +205,20 @@ class ListPage:
             return gettext("Nach Entfernung: Luftlinie von der Mitte des Ortes")
         return gettext("Nach Entfernung: Luftlinie")
 
+    def card(self, entry: Entry, write: Callable[..., Markup]) -> Markup:
+        """Return a card as the macro `write` writes it, written once while nothing changes.
+
+        The distance alone is of this page.
+        """
+        kept, key = self.view.cards, (entry.place.id, entry.distance is None)
+        place, opening, before, after = kept.get(key, (None, None, "", ""))
+        if place is not entry.place or opening != entry.opening:
+            mark = None if entry.distance is None else _DISTANCE
+            written = str(write(entry.place, mark, entry.opening))
+            before, _, after = written.partition(_DISTANCE)
+            kept[key] = entry.place, entry.opening, before, after
+        return Markup(f"{before}{escape(entry.distance or '')}{after}")  # noqa: S704 - both escaped
+
     # ------------------------------------------------------------------------- addresses
 
     def page_address(self, page: int) -> str:
@@ -268,7 +287,7 @@ class ListPage:
         """Return the choices of the form, by kind; a kind nobody says anything about is left."""
         kinds = [name for names in CATEGORY_GROUPS.values() for name in names]
         listed = {
-            "art": [self._option("art", kind, wording.label(kind), self._kinds) for kind in kinds],
+            "art": self._options("art", {kind: wording.label(kind) for kind in kinds}),
             "thema": self._options("thema", {one: wording.label(one) for one in THEMES}),
             "sprache": self._said("sprache", most=None),
             "rollstuhl": self._options(
@@ -365,24 +384,33 @@ class ListPage:
         return self.selection.counts("art")
 
     def _option(
-        self, facet: str, value: str, label: str, counts: Mapping[str, int], *, only: bool = False
+        self,
+        facet: str,
+        value: str,
+        label: str,
+        counts: Mapping[str, int],
+        *,
+        only: bool = False,
+        linked: bool = True,
     ) -> Option:
         current = value in self.query.of(facet)
-        address = query_string(self.query.toggled(facet, value, only=only))
+        changed = self.query.toggled(facet, value, only=only) if linked else None
+        address = query_string(changed) if changed else ""
         return Option(value, label, counts.get(value, 0), current, address)
 
     def _options(self, facet: str, labels: Mapping[str, str]) -> list[Option]:
-        counts = self.selection.counts(facet)
-        return [self._option(facet, value, label, counts) for value, label in labels.items()]
+        counts = self._kinds if facet == "art" else self.selection.counts(facet)
+        return [
+            self._option(facet, value, label, counts, linked=False)
+            for value, label in labels.items()
+        ]
 
     def _said(self, facet: str, *, most: int | None) -> list[Option]:
         """Return what records say of one kind: what most places say first, all that is chosen."""
-        counts, labels = self.selection.counts(facet), self.view.index.labels[facet]
-        total = {key: int(mask.sum()) for key, mask in self.selection.options(facet).items()}
-        ranked = sorted(total, key=lambda key: (-total[key], labels[key]))
+        counts, ranked = self.selection.counts(facet), self.view.index.ranked(facet)
         shown = set(ranked[:most]) | set(self.query.of(facet))
         return [
-            self._option(facet, key, self._label(facet, key), counts)
+            self._option(facet, key, self._label(facet, key), counts, linked=False)
             for key in [*ranked, *sorted(shown - set(ranked))]
             if key in shown
         ]

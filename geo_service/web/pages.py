@@ -211,7 +211,7 @@ def _levels() -> str:
 
 
 def _render_start(view: View, listing: ListPage) -> str:
-    parts = view.map_parts(
+    parts = view.map_of(
         url_for("pages.places_data") + listing.map_address,
         neutral_url_for("pages.borders_data", level="LEVEL"),
         neutral_url_for("pages.towns_data"),
@@ -220,6 +220,7 @@ def _render_start(view: View, listing: ListPage) -> str:
         "start.html",
         listing=listing,
         page_query=listing.address,
+        start_url=url_for("pages.start"),
         total=len(view.places),
         groups=GROUP_NAMES,
         map=parts,

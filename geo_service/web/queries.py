@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from geo_service.errors import NotFoundError, QueryError
+from geo_service.names import latin_digits
 from geo_service.schema import CATEGORIES, CATEGORY_GROUPS, THEMES
 from geo_service.web.filters import (
     DEFAULT_RADIUS_KM,
@@ -99,14 +100,14 @@ def read_filter(args: MultiDict[str, str], *, areas: Collection[str]) -> Filter:
 
 
 def read_text(args: MultiDict[str, str], name: str, *, most: int = MAX_TEXT) -> str:
-    """Read a text that somebody typed.
+    """Read a text that somebody typed; the digits of every script become 0 to 9.
 
     Raises
     ------
     QueryError
         If it is given twice, is too long or holds control characters.
     """
-    return _checked(_one(args, name), most).strip()
+    return latin_digits(_checked(_one(args, name), most)).strip()
 
 
 def read_page(args: MultiDict[str, str], *, pages: int) -> int:

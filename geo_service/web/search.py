@@ -132,7 +132,7 @@ class PlaceSearch:
         ]
         self._areas = _area_keys(territory)
         self._area_names = sorted({name for _, name in self._areas.values()})
-        self.suggest = lru_cache(maxsize=4096)(self._suggest)
+        self.suggest = lru_cache(maxsize=512)(self._suggest)
 
     def locate(self, text: str) -> Located:
         """Find what `text` means.

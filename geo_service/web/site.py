@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from flask import current_app
+from markupsafe import escape
 
 from geo_service import maps
 from geo_service.names import fold
@@ -35,6 +36,7 @@ __all__ = ["EXTENSION", "Backdrop", "Site", "View", "the_site"]
 T = TypeVar("T")
 
 EXTENSION: Final = "geo_service"
+_PLACES_URL: Final = "places-of-this-page"
 
 
 class Backdrop:
@@ -134,6 +136,11 @@ class View:
         """Return when every place is open around today."""
         make = partial(Timetable, self.places, self.today)
         return self.snapshot.derive(("timetable", self.today), make)
+
+    @property
+    def cards(self) -> dict[Any, Any]:
+        """Return the cards that are written already, of this revision and language."""
+        return self.snapshot.derive(("cards", page_variant()), dict)
 
     @property
     def search(self) -> PlaceSearch:
@@ -236,6 +243,13 @@ class View:
             return Body(script, "text/javascript; charset=utf-8")
 
         return self.snapshot.derive(("script",), make)
+
+    def map_of(self, places_url: str, borders_url: str, towns_url: str) -> maps.MapParts:
+        """Return the map of one page; built once, because pages differ in their places alone."""
+        make = partial(self.map_parts, _PLACES_URL, borders_url, towns_url)
+        key = ("map parts", self.today, borders_url, towns_url)
+        built = self.snapshot.derive(key, make)
+        return replace(built, html=built.html.replace(_PLACES_URL, str(escape(places_url))))
 
     def map_parts(
         self, places_url: str, borders_url: str = "", towns_url: str = ""

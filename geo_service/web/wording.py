@@ -19,10 +19,12 @@ from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal
 
 from geo_service.formats import german_date, german_distance, german_number, german_percent
-from geo_service.web.languages import SOURCE, language
+from geo_service.web.languages import SOURCE, language, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from geo_service.web.languages import Language
 
 __all__ = [
     "FILTERS",
@@ -51,7 +53,8 @@ def N_(text: str) -> str:  # noqa: N802 - the name that gettext's tools know
 
 def gettext(text: str, **values: object) -> str:
     """Return `text` in the page's language, with `values` for its ``%(name)s``."""
-    return str(flask_babel.gettext(text, **values))
+    said = translated(text)
+    return said % values if values else said
 
 
 def ngettext(one: str, many: str, count: int, **values: object) -> str:
@@ -98,6 +101,8 @@ _LABELS: Final = frozenset(VOCABULARY)
 
 def number(value: float | None, decimals: int = 0, *, missing: str = "") -> str:
     """Return `value` as the page's language writes it, rounded half away from zero."""
+    if type(value) is int and not decimals:
+        return _whole(value, language())
     if language() is SOURCE:
         return german_number(value, decimals, missing=missing)
     if value is None or value != value:
@@ -206,6 +211,14 @@ def _number(value: float, decimals: int, locale: str) -> str:
     rounded = Decimal(str(value)).quantize(step, rounding=ROUND_HALF_UP) + 0
     pattern = "#,##0" + (f".{'0' * decimals}" if decimals else "")
     return format_decimal(rounded, pattern, locale, numbering_system="default")
+
+
+@lru_cache(maxsize=4096)
+def _whole(value: int, language: Language) -> str:
+    """Return a count, of which pages have a hundred."""
+    if language is SOURCE:
+        return german_number(value)
+    return digits(_number(float(value), 0, language.locale))
 
 
 def _digits_of(locale: str) -> str:
