@@ -21,6 +21,7 @@ from geo_service.schema import (
     AREA_COLUMNS,
     INITIATIVE_COLUMNS,
     KEY_COLUMN,
+    LAND_NAMES,
     LEVELS,
     METRIC_CRS,
     MUNICIPALITY_COLUMNS,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "LAND_NAMES",
     "LAYER",
     "NEAR_MISS_M",
     "MunicipalityIndex",
@@ -57,26 +57,6 @@ LAYER: Final = "gemeinden"
 
 NEAR_MISS_M: Final = 100.0
 """How far outside every municipality a point still counts as in the nearest one, in metres."""
-
-LAND_NAMES: Final = {
-    "01": "Schleswig-Holstein",
-    "02": "Hamburg",
-    "03": "Niedersachsen",
-    "04": "Bremen",
-    "05": "Nordrhein-Westfalen",
-    "06": "Hessen",
-    "07": "Rheinland-Pfalz",
-    "08": "Baden-Württemberg",
-    "09": "Bayern",
-    "10": "Saarland",
-    "11": "Berlin",
-    "12": "Brandenburg",
-    "13": "Mecklenburg-Vorpommern",
-    "14": "Sachsen",
-    "15": "Sachsen-Anhalt",
-    "16": "Thüringen",
-}
-"""The Länder by the first two digits of every official key (Destatis, Gemeindeverzeichnis)."""
 
 _CELL_DEG: Final = 0.0016
 """Side of a look-up cell, in degrees (about 180 m by 110 m): of 1,000,000 points in the Land
