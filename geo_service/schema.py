@@ -405,9 +405,7 @@ def _check_crs(frame: gpd.GeoDataFrame, table: str) -> None:
         raise SchemaError(f"{table}: expected {WGS84}, got {frame.crs}")
 
 
-def as_columns(
-    values: Mapping[str, Sequence[Any]], columns: Mapping[str, str]
-) -> pd.DataFrame:
+def as_columns(values: Mapping[str, Sequence[Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     """Build a frame with exactly `columns` in their order and dtypes.
 
     A column that `values` lacks is missing throughout; empty text becomes missing.

@@ -180,9 +180,7 @@ def _load_successors(path: Path) -> dict[str, str]:
         raise FileFormatError(f"{path}: expected keys and their successors, got {error}") from error
     present = {key for keys in became.values() for key in keys}
     return {
-        old: next(iter(new))
-        for old, new in became.items()
-        if len(new) == 1 and old not in present
+        old: next(iter(new)) for old, new in became.items() if len(new) == 1 and old not in present
     }
 
 
