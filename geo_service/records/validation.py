@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from geo_service.errors import FileFormatError
+from geo_service.errors import FileFormatError, QueryError
 from geo_service.formats import neutralise_cell
 from geo_service.names import fold
 from geo_service.reading.geojson_file import GEOMETRY_HEADINGS
