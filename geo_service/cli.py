@@ -181,6 +181,8 @@ def import_command(
 def refresh(database: str | None) -> None:
     """Find points and municipalities of all stored records anew."""
     settings = _settings(database)
+    with _existing_store(settings):
+        pass
     with _workshop(settings, load_territory(settings.data_dir)) as workshop:
         outcomes = pipeline.refresh(workshop, today=_today())
         revision = workshop.store.revision()
@@ -206,6 +208,10 @@ def review_command(out: Path | None, database: str | None) -> int:
         state = store.read()
     findings = review.find_findings(state.initiatives)
     duplicates = records.find_duplicates(state.initiatives)
+    if out is not None:
+        exports.write_rows(
+            out, [f.as_dict() for f in findings] + [_duplicate_row(d) for d in duplicates]
+        )
     for reason, words in review.REASONS.items():
         _print_findings(words, [finding for finding in findings if finding.reason == reason])
     _print_duplicates(duplicates)
@@ -215,9 +221,6 @@ def review_command(out: Path | None, database: str | None) -> int:
         f" {len(duplicates)} probable duplicates."
     )
     if out is not None:
-        exports.write_rows(
-            out, [f.as_dict() for f in findings] + [_duplicate_row(d) for d in duplicates]
-        )
         console.print(escape(f"Written to {out}."))
     return EXIT_FINDINGS if total else 0
 
@@ -257,8 +260,7 @@ def coverage_command(
     with _existing_store(settings) as store:
         current = Snapshot.of(store.read(), territory)
     table = current.coverage(level, parameters, today=_today())
-    _print_coverage(table, level, current, parameters, show_all=show_all)
-    if out is not None:
+    if out is not None:  # first, so that a refusal does not stand below a long table
         exports.write_coverage(
             out,
             table,
@@ -268,6 +270,8 @@ def coverage_command(
             revision=current.revision,
             today=_today(),
         )
+    _print_coverage(table, level, current, parameters, show_all=show_all)
+    if out is not None:
         console.print(escape(f"Written to {out}."))
 
 
@@ -329,8 +333,7 @@ def _warn_of_missing(settings: Settings) -> None:
 @contextmanager
 def _existing_store(settings: Settings) -> Iterator[Store]:
     """Open the store to read; a database that has no records yet is the user's next step."""
-    with Store(settings.database_url) as store:
-        store.migrate()
+    with Store(settings.database_url) as store:  # not migrated: a slip makes no database
         if store.revision() == 0:
             raise QueryError(
                 "the database: expected records, got none yet; import a file first"

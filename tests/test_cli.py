@@ -157,7 +157,8 @@ def test_coverage_without_records_says_what_to_do(
 ) -> None:
     code, _, err = run(capsys, "coverage", "--database", sqlite_url)
     assert code == 2
-    assert "import a file first" in err
+    assert "import a file" in err
+    assert not Path(sqlite_url.removeprefix("sqlite:///")).exists()
 
 
 def test_review_lists_every_reason_and_writes_them(

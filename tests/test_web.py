@@ -351,7 +351,9 @@ ADDRESSES = (
 )
 
 
-@pytest.mark.parametrize("path", [*ADDRESSES, "/healthz", "/nix", "/?seite=-1", "/static/nix"])
+@pytest.mark.parametrize(
+    "path", [*ADDRESSES, "/healthz", "/nix", "/ar", "/?seite=-1", "/static/nix"]
+)
 def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
     for answer in (client.get(path), client.post(path)):
         for name, value in HEADERS.items():

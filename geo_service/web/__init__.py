@@ -118,7 +118,7 @@ def create_app(
     app.jinja_env.filters |= FILTERS
     app.jinja_env.globals |= {"settings": settings, "asset": _asset_address(site.assets)}
     app.jinja_env.filters["markup"] = Markup
-    init_languages(app, public_url=settings.public_url)
+    init_languages(app, public_url=settings.public_url, headers=HEADERS)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GeoServiceError, _our_error)

@@ -26,7 +26,7 @@ from werkzeug.wrappers import Response as PlainResponse
 from geo_service.config import translations_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flask import Flask
@@ -88,10 +88,14 @@ LANGUAGES: Final[dict[str, Language]] = {
 
 
 class LanguageMount:
-    """WSGI middleware: the language in front of the path becomes part of the mount point."""
+    """WSGI middleware: the language in front of the path becomes part of the mount point.
 
-    def __init__(self, app: WSGIApplication) -> None:
+    `headers` are what every answer carries, for those that `app` does not see.
+    """
+
+    def __init__(self, app: WSGIApplication, headers: Mapping[str, str] | None = None) -> None:
         self._app = app
+        self._headers = dict(headers or {})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request in the language that its path begins with."""
@@ -100,7 +104,9 @@ class LanguageMount:
         mounted = environ | {_ROOT_KEY: root, _PREFIX_KEY: ""}
         if path.startswith("/") and code in LANGUAGES:
             if not slash:
-                return _to_folder(root, code, environ)(environ, start_response)
+                answer = _to_folder(root, code, environ)
+                answer.headers.extend(self._headers)
+                return answer(environ, start_response)
             mounted |= {
                 "SCRIPT_NAME": f"{root}/{code}",
                 "PATH_INFO": path[len(code) + 1 :],
@@ -117,17 +123,20 @@ def _to_folder(root: str, code: str, environ: WSGIEnvironment) -> PlainResponse:
     return PlainResponse(status=308, headers=headers)
 
 
-def init_languages(app: Flask, *, public_url: str = "") -> None:
+def init_languages(
+    app: Flask, *, public_url: str = "", headers: Mapping[str, str] | None = None
+) -> None:
     """Give `app` its languages: addresses, catalogues, and what templates need of them.
 
     `public_url` begins the addresses for search engines; where it is empty they have no
     host, because a page that is kept must not repeat the one a stranger asked with.
+    `headers` are those that every answer carries.
 
     Templates get ``_``, ``ngettext``, ``{% trans %}`` (white space trimmed), ``language``,
     ``language_links``, ``neutral_url_for`` and ``script_texts``.
     """
     app.config[_HOME_KEY] = public_url
-    app.wsgi_app = LanguageMount(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = LanguageMount(app.wsgi_app, headers)  # type: ignore[method-assign]
     Babel(
         app,
         default_locale=SOURCE.locale,
