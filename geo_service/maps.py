@@ -68,7 +68,6 @@ _LEAFLET_CSS: Final = (
     ("map_css", "css/map.css"),
 )
 _CLUSTER_JS: Final = (("cluster_js", "vendor/leaflet.markercluster/leaflet.markercluster.js"),)
-_CLUSTER_CSS: Final = (("cluster_css", "vendor/leaflet.markercluster/MarkerCluster.css"),)
 """Our assets, by a name that no other asset has, as paths below the static folder."""
 
 TOWN_ZOOMS: Final = ((80_000, 7), (35_000, 8), (15_000, 9), (6_000, 10))
@@ -245,7 +244,7 @@ class _Outline(MacroElement):
     _template = Template(
         """
         {%- macro script(this, kwargs) -%}
-        import { addOutline } from "./static/js/outline.js";
+        import { addOutline } from "./static/js/borders.js";
         addOutline({{ this._parent.get_name() }});
         {% endmacro -%}
         """
@@ -270,7 +269,7 @@ class _Places(JSCSSMixin):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.default_js, self.default_css = [*_CLUSTER_JS], [*_CLUSTER_CSS]
+        self.default_js, self.default_css = [*_CLUSTER_JS], []
         self._name, self._id = "orte", "0"
 
 

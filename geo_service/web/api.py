@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import blake2b
+from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -232,7 +233,7 @@ def initiatives() -> Response:
 def _problem(error: ParameterError) -> Response:
     problem = {
         "type": "about:blank",
-        "title": "Bad Request",
+        "title": HTTPStatus.BAD_REQUEST.phrase,
         "status": 400,
         "detail": str(error),
         "parameter": error.parameter,
