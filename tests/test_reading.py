@@ -259,6 +259,12 @@ def test_the_names_of_wgs84_are_accepted(tmp_path: Path) -> None:
     assert len(read(tmp_path, "a.geojson", collection(feature(name="a"), crs=crs)).rows) == 2
 
 
+def test_json_that_names_a_member_twice_is_refused(tmp_path: Path) -> None:
+    feature = '{"type":"Feature","geometry":null,"properties":{"name":"A","ort":"B","name":"C"}}'
+    text = f'{{"type":"FeatureCollection","features":[{feature}]}}'
+    assert "got name twice" in refusal(tmp_path, "a.geojson", text)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from geo_service.reading.common import Fault, Item, Limits, Refused, clip, plain
@@ -53,6 +54,15 @@ def geojson_cells(stream: IO[bytes], limits: Limits) -> Iterator[Item]:
         yield number, row
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object; of a key that stands twice, one value would be lost unsaid."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise Refused(f"expected each name once in a JSON object, got {clip(plain(twice))} twice")
+    return members
+
+
 def _json(stream: IO[bytes]) -> Any:
     try:
         text = stream.read().decode("utf-8-sig")
@@ -60,7 +70,11 @@ def _json(stream: IO[bytes]) -> Any:
         raise Refused(f"expected UTF-8 text (RFC 8259), byte {error.start} is not") from None
     try:
         return json.loads(
-            text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant
+            text,
+            object_pairs_hook=_unique,
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_refuse_constant,
         )
     except json.JSONDecodeError as error:
         if not text.strip("\ufeff \t\r\n"):
