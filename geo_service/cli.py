@@ -160,9 +160,8 @@ def import_command(
     Exit status: 0 all rows imported, 1 some rows rejected, 2 nothing imported.
     """
     settings = _settings(database)
-    # Written before the import too: what cannot be told afterwards is refused beforehand.
-    if issues_file is not None:
-        records.write_issues(issues_file, ())
+    if issues_file is not None:  # what cannot be told afterwards is refused beforehand
+        records.check_writable(issues_file)
     with _workshop(settings, load_territory(settings.data_dir)) as workshop:
         try:
             report = pipeline.import_file(

@@ -66,6 +66,20 @@ def test_import_with_rejected_rows_exits_1_and_writes_the_issues(
     assert {row[1] for row in rows[1:] if row[5] == "error"} == {"3", "4"}
 
 
+def test_refused_file_leaves_an_earlier_report_of_issues_as_it_was(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "bild.csv"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    earlier, new = tmp_path / "earlier.csv", tmp_path / "new.csv"
+    earlier.write_text("an earlier report", "utf-8")
+    for issues in (earlier, new):
+        arguments = ("import", str(file), "--database", sqlite_url, "--issues", str(issues))
+        assert run(capsys, *arguments)[0] == 2
+    assert earlier.read_text("utf-8") == "an earlier report"
+    assert not new.exists()
+
+
 def test_import_is_refused_before_it_begins_where_its_issues_cannot_be_written(
     capsys: pytest.CaptureFixture[str], sqlite_url: str, example_file: Path, tmp_path: Path
 ) -> None:

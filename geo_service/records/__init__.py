@@ -12,6 +12,12 @@ What a file may say is docs/records.md.
 from __future__ import annotations
 
 from geo_service.records.identity import find_duplicates, resolve_ids
-from geo_service.records.validation import validate_records, write_issues
+from geo_service.records.validation import check_writable, validate_records, write_issues
 
-__all__ = ["find_duplicates", "resolve_ids", "validate_records", "write_issues"]
+__all__ = [
+    "check_writable",
+    "find_duplicates",
+    "resolve_ids",
+    "validate_records",
+    "write_issues",
+]

@@ -10,6 +10,7 @@ import csv
 import datetime as dt
 import io
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from geo_service.reading import RawTable
 
 __all__ = [
+    "check_writable",
     "validate_records",
     "write_issues",
 ]
@@ -401,7 +403,22 @@ def write_issues(path: Path, issues: Iterable[Issue]) -> None:
     for issue in issues:
         cells = (getattr(issue, column) for column in ISSUE_COLUMNS)
         writer.writerow(neutralise_cell(cell) if isinstance(cell, str) else cell for cell in cells)
-    try:
+    with _told(path):
         path.write_bytes(out.getvalue().encode("utf-8-sig"))
+
+
+def check_writable(path: Path) -> None:
+    """Raise QueryError unless a file can be written at `path`; what stands there is kept."""
+    is_new = not path.exists()
+    with _told(path):
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise QueryError(f"{path}: expected a place to write to, got: {error.strerror}") from error
