@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from loopback import running
 
 
 @dataclass(frozen=True)
@@ -87,19 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def serve() -> Iterator[GeocoderServer]:
+def serve() -> AbstractContextManager[GeocoderServer]:
     """Run the server on a free port of the loopback interface."""
-    server = GeocoderServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(GeocoderServer())
 
 
 # ------------------------------------------------------------------ answers as they are

@@ -6,12 +6,13 @@ import struct
 import threading
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from loopback import running
 
 from geo_service.tiles import Tile, TileCache, image_type
 
@@ -114,19 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def serve_tiles() -> Iterator[TileServer]:
+def serve_tiles() -> AbstractContextManager[TileServer]:
     """Run the server on a free port of the loopback interface."""
-    server = TileServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(TileServer())
 
 
 def hammer_cache(folder: Path, seed: int, broken: Any) -> None:
