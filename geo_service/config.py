@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +22,7 @@ __all__ = [
     "data_dir",
     "load_settings",
     "missing_settings",
+    "private_font_cache",
     "static_dir",
     "templates_dir",
     "translations_dir",
@@ -37,6 +41,7 @@ _REQUIRED: Final = (
     "responsible",
     "contact",
     "privacy_contact",
+    "public_url",
 )
 _OSM_POLICY: Final = "https://operations.osmfoundation.org/policies/tiles/"
 _PACKAGE: Final = Path(__file__).resolve().parent
@@ -251,7 +256,8 @@ class Settings:
         _web_address,
         "an http(s) address",
         "Address under which visitors reach the service, for `sitemap.xml`, search engines and"
-        " QR codes. Empty: the address that was asked for.",
+        " QR codes. Required of a public service: while it is empty, each answer names the host"
+        " of its own request.",
     )
     geocoder: str = _setting(
         "",
@@ -399,8 +405,28 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+@contextmanager
+def private_font_cache() -> Iterator[None]:
+    """Give matplotlib a folder of its own meanwhile, so that it writes nothing into the home.
+
+    It is to be entered before there are threads and workers, which all use the folder; the
+    process that made it removes it. A folder that ``MPLCONFIGDIR`` names already is left.
+    """
+    if os.environ.get("MPLCONFIGDIR"):
+        yield
+        return
+    owner, folder = os.getpid(), tempfile.mkdtemp(prefix="geo-service-")
+    os.environ["MPLCONFIGDIR"] = folder
+    try:
+        yield
+    finally:
+        if os.getpid() == owner:  # a worker leaves by this way, too
+            del os.environ["MPLCONFIGDIR"]
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def missing_settings(settings: Settings) -> tuple[str, ...]:
-    """Return the variables that a public service must set by law and this one has not.
+    """Return the variables that a public service must set and this one has not.
 
     >>> missing_settings(Settings(operator="Kreis Auenland"))[0]
     'GEO_SERVICE_OPERATOR_ADDRESS'

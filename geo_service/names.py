@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["fold", "latin_digits"]
+__all__ = ["fold", "latin_digits", "slug"]
 
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe"})
 _NOT_WORD = re.compile(r"[\W_]+", re.UNICODE)
@@ -45,3 +45,12 @@ def fold(text: str) -> str:
             if not unicodedata.combining(letter)
         )
     return _NOT_WORD.sub(" ", german).strip()
+
+
+def slug(text: str) -> str:
+    """Return the form of a name that stands in an address; empty where nothing is left.
+
+    >>> slug("Schutzsuchende 2024 (Jahresende)")
+    'schutzsuchende-2024-jahresende'
+    """
+    return fold(text).replace(" ", "-")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
+from geo_service.config import private_font_cache
 from geo_service.errors import SettingsError
 from geo_service.geocoding import OnlineSettings, make_online_geocoder
 from geo_service.snapshot import SnapshotHolder, Territory
@@ -29,18 +31,36 @@ VISITORS_TIMEOUT_S: Final = 3.0
 """How long a visitor waits for the online geocoder at most."""
 
 
+_HOST_EXPECTED: Final = "expected an address of this machine such as 127.0.0.1 or 0.0.0.0"
+
+
 def check_port(host: str, port: int) -> None:
     """Raise SettingsError when nothing can listen on `host` and `port`."""
+    if not host:  # gunicorn would listen on every address
+        raise SettingsError(f"host: {_HOST_EXPECTED}, got none; choose one with --host")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
+            raise SettingsError(_bind_fault(host, port, error)) from error
+        except UnicodeError:  # what is no host name at all
             raise SettingsError(
-                f"port {port} on {host}: expected a free port, got: {error.strerror};"
-                " choose another with --port"
-            ) from error
+                f"host: {_HOST_EXPECTED}, got {host!r}; choose another with --host"
+            ) from None
+
+
+def _bind_fault(host: str, port: int, error: OSError) -> str:
+    reason = error.strerror
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"host: {_HOST_EXPECTED}, got {host!r} ({reason}); choose another with --host"
+    if error.errno == errno.EACCES:
+        return (
+            f"port {port} on {host}: expected a port that this account may use, as those from"
+            f" 1024 are, got: {reason}; choose another with --port"
+        )
+    return f"port {port} on {host}: expected a free port, got: {reason}; choose another with --port"
 
 
 def serve(settings: Settings, territory: Territory) -> None:
@@ -48,7 +68,8 @@ def serve(settings: Settings, territory: Territory) -> None:
 
     `territory` is loaded once and shared by the workers; each opens the store itself.
     """
-    _Server(settings, territory).run()
+    with private_font_cache():
+        _Server(settings, territory).run()
 
 
 class _Log(Logger):  # type: ignore[misc]

@@ -64,12 +64,7 @@ SHIPPED: Final[Mapping[str, tuple[str, ...]]] = {
         "dist/images/marker-icon-2x.png",
         "dist/images/marker-shadow.png",
     ),
-    "leaflet.markercluster": (
-        "MIT-LICENCE.txt",
-        "dist/MarkerCluster.css",
-        "dist/MarkerCluster.Default.css",
-        "dist/leaflet.markercluster.js",
-    ),
+    "leaflet.markercluster": ("MIT-LICENCE.txt", "dist/leaflet.markercluster.js"),
 }
 """Package -> files that pages may ask for, and its licence; ``dist/`` is left out of the URL."""
 

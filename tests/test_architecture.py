@@ -11,7 +11,7 @@ import pytest
 from geo_service import config
 
 PACKAGE = config.static_dir().parent
-GROUND = {"errors", "schema", "names", "formats"}
+GROUND = {"errors", "schema", "names", "formats", "writing"}
 ROOMS = {
     "reading",
     "records",
@@ -19,9 +19,12 @@ ROOMS = {
     "geocoding",
     "municipalities",
     "population",
+    "demand",
     "coverage",
+    "changes",
     "maps",
     "exports",
+    "siting",
     "store",
 }
 WEB = {
@@ -37,24 +40,37 @@ WEB = {
     "coverage",
     "handout",
     "opening_hours",
+    "siting",
     "tiles",
+    "writing",
+    "classification",
+    "map_images",
+    "report",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "names": set(),
     "formats": set(),
+    "writing": set(),
     "schema": {"errors"},
     "config": {"errors"},
     **{room: set(GROUND) for room in ROOMS},
     "store": GROUND | {"store"},
+    "exports": GROUND | {"exports"},
+    "coverage": GROUND | {"coverage"},
     "gazetteer": GROUND | {"gazetteer"},
     "geocoding": GROUND | {"geocoding"},
-    "handout": GROUND | {"handout"},
+    "typesetting": {"errors", "typesetting"},
+    "handout": GROUND | {"handout", "typesetting"},
+    "report": GROUND | {"report", "typesetting"},
+    "map_images": set(GROUND),
     "opening_hours": GROUND | {"opening_hours"},
     "reading": {"errors", "reading"},
+    "siting": GROUND | {"siting"},
     "records": GROUND | {"reading", "records"},
     "review": set(GROUND),
-    "tiles": {"errors"},
+    "classification": {"errors", "formats"},
+    "tiles": {"errors", "tiles"},
     "server": {"config", "errors", "geocoding", "snapshot", "store", "web"},
     "pipeline": GROUND | (ROOMS - {"maps"}) | {"snapshot"},
     "snapshot": GROUND | (ROOMS - {"maps"}),
@@ -80,7 +96,8 @@ DOORS = {
     "gunicorn": {"server"},
     "opening_hours": {"opening_hours"},
     "segno": {"handout"},
-    "typst": {"handout"},
+    "typst": {"typesetting"},
+    "matplotlib": {"map_images"},
     "click": {"cli"},
     "rich": {"cli"},
 }

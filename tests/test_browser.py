@@ -28,15 +28,9 @@ from geo_service.store import Store
 pytestmark = pytest.mark.browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
-AXE = Path(__file__).resolve().parents[1] / "build" / "vendor-test" / "axe-core" / "axe.min.js"
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 SIZES = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-LOOKS = pytest.mark.parametrize(
-    ("size", "scheme"),
-    [(DESK, "light"), (DESK, "dark"), (PHONE, "light"), (PHONE, "dark")],
-    ids=["desk-light", "desk-dark", "phone-light", "phone-dark"],
-)
 PATHS = ("/", "/?art=haus", "/?q=gibtesnicht", "/orte/ort-3", "/quellen", "/nix")
 
 WATCH = """
@@ -265,20 +259,6 @@ def test_rough_places_look_and_read_rough(chromium: Browser, site: str) -> None:
         assert fills[0] != fills[1]
 
 
-@SIZES
-@pytest.mark.parametrize("width", [None, 320])
-def test_no_page_scrolls_sideways(
-    chromium: Browser, site: str, size: Any, width: int | None
-) -> None:
-    viewport = size | ({"width": width} if width else {})
-    with opened(chromium, site, viewport=viewport) as page:
-        for path in ("/", "/orte/ort-3", "/quellen"):
-            page.goto(site + path)
-            assert page.evaluate(
-                "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-            )
-
-
 def test_on_a_phone_the_map_fills_the_screen_and_nothing_scrolls_behind_it(
     chromium: Browser, site: str
 ) -> None:
@@ -395,42 +375,3 @@ def test_newer_data_are_offered(chromium: Browser, site: str) -> None:
         page.route("**/daten/orte.geojson*", newer)
         page.goto(site)
         expect(page.locator(".map-status")).to_contain_text("Es gibt neue Angaben.")
-
-
-# ---------------------------------------------------------------------------- barriers
-
-
-def assert_no_barrier(page: Page) -> None:
-    if not AXE.exists():
-        missing("axe-core")
-    page.evaluate(AXE.read_text("utf-8"))
-    result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    found = [
-        (issue["id"], [node["html"][:160] for node in issue["nodes"][:4]])
-        for issue in result["violations"]
-    ]
-    assert found == []
-
-
-@LOOKS
-def test_pages_have_no_barrier_that_axe_sees(
-    chromium: Browser, site: str, size: Any, scheme: Any
-) -> None:
-    with opened(chromium, site, viewport=size, color_scheme=scheme, quiet=False) as page:
-        for path in PATHS:
-            page.goto(site + path)
-            assert_no_barrier(page)
-
-
-@LOOKS
-def test_map_with_popup_has_no_barrier_that_axe_sees(
-    chromium: Browser, site: str, size: Any, scheme: Any
-) -> None:
-    with opened(chromium, site + "/?q=Treff", viewport=size, color_scheme=scheme) as page:
-        to_map(page)
-        page.locator(".legend summary").click()
-        assert_no_barrier(page)
-        page.locator(".legend summary").click()
-        show_place(page, "ort-505")
-        expect(page.locator(".popup h2")).to_have_text("Treff 5")
-        assert_no_barrier(page)

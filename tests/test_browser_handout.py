@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
-from test_browser import DESK, PHONE, assert_no_barrier, chromium, hostile_site, opened
+from test_browser import chromium, hostile_site, opened
 from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served
 
 from geo_service.handout import texts
@@ -41,17 +41,6 @@ def handouts(tmp_path_factory: pytest.TempPathFactory, territory: Territory) -> 
         fill(store, initiatives_of(rows))
         with served(app_of(store, territory)) as base:
             yield base
-
-
-@pytest.mark.parametrize("path", ["/handzettel?ort=Mainz", "/ar/handzettel?ort=Mainz"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_handout_has_no_barrier_that_axe_sees_and_does_not_scroll_sideways(
-    chromium: Browser, handouts: str, path: str, scheme: Any, size: Any
-) -> None:
-    with opened(chromium, handouts + path, viewport=size, color_scheme=scheme) as page:
-        assert_no_barrier(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
 
 
 def test_button_prints(chromium: Browser, handouts: str) -> None:

@@ -10,9 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from test_browser import (
     DESK,
-    LOOKS,
     PHONE,
-    assert_no_barrier,
     chromium,
     opened,
     show_place,
@@ -38,18 +36,6 @@ PATHS = (
     "/datenschutz",
     "/nix",
 )
-
-
-@LOOKS
-def test_arabic_pages_have_no_barrier_that_axe_sees(
-    chromium: Browser, site: str, size: Any, scheme: Any
-) -> None:
-    with opened(chromium, site + "/ar/", viewport=size, color_scheme=scheme, quiet=False) as page:
-        for path in PATHS:
-            page.goto(f"{site}/ar{path}")
-            assert page.locator("html").get_attribute("dir") == "rtl"
-            page.locator(".languages summary").click()
-            assert_no_barrier(page)
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -9,36 +9,18 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from test_browser import LOOKS, PHONE, SIZES, assert_no_barrier, chromium, opened, to_map
+from test_browser import PHONE, SIZES, chromium, opened, to_map
 from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served, small_territory
 
 from geo_service.schema import THEMES
 from geo_service.snapshot import Territory
 from geo_service.store import Store
-from geo_service.web.themes import PAGES as THEME_PAGES
 
 __all__ = ["chromium"]
 
 pytestmark = pytest.mark.browser
 
 MAINZ = (8.27, 50.0)
-PATHS = (
-    "/orte/ort-1",
-    "/orte/ort-2",
-    "/orte/ort-3",
-    "/gebiete",
-    "/gebiete/07",
-    "/gebiete/07315",
-    "/gebiete/07339",
-    "/gebiete/07131015",
-    "/themen",
-    f"/themen/{THEME_PAGES[0].slug}",
-    "/leichte-sprache",
-    "/barrierefreiheit",
-    "/datenschutz",
-    "/impressum",
-    "/gebiete/nix",
-)
 
 
 @pytest.fixture(scope="module")
@@ -68,33 +50,6 @@ def outline_drawn(page: Page) -> bool:
                .data.some((value) => value > 0))"""
     )
     return drawn
-
-
-@LOOKS
-def test_pages_have_no_barrier_that_axe_sees(
-    chromium: Browser, pages: str, size: Any, scheme: Any
-) -> None:
-    options: dict[str, Any] = {"viewport": size, "color_scheme": scheme, "quiet": False}
-    with opened(chromium, pages + PATHS[0], **options) as page:
-        for path in PATHS:
-            page.goto(pages + path)
-            page.wait_for_load_state("networkidle")
-            assert_no_barrier(page)
-            assert page.evaluate("window.violations") == []
-
-
-@SIZES
-def test_nothing_scrolls_sideways_nor_at_320_pixels(
-    chromium: Browser, pages: str, size: Any
-) -> None:
-    for width in (size["width"], 320):
-        viewport = {"width": width, "height": size["height"]}
-        with opened(chromium, pages + PATHS[0], viewport=viewport, quiet=False) as page:
-            for path in PATHS:
-                page.goto(pages + path)
-                assert page.evaluate(
-                    "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-                ), path
 
 
 def test_all_is_there_without_scripts(chromium: Browser, pages: str) -> None:

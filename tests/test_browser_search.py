@@ -11,11 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from test_browser import (
-    DESK,
-    LOOKS,
     PHONE,
     SIZES,
-    assert_no_barrier,
     chromium,
     opened,
     to_map,
@@ -30,16 +27,6 @@ __all__ = ["chromium"]
 pytestmark = pytest.mark.browser
 
 MAINZ = {"longitude": 8.2745321, "latitude": 49.9985432}
-PATHS = (
-    "/?ort=Mainz",
-    "/?ort=Bauler",
-    "/?ort=Mannheim",
-    "/?ort=xyzzy",
-    "/?nah=6.05,50.32&umkreis=2",
-    "/?zeit=jetzt&rollstuhl=ja",
-    "/?art=haus&art=beratung&sprache=arabisch&unbekannt=sprache&gebiet=07315",
-    "/?ort=Kaiserstr. 5, Mainz",
-)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +184,6 @@ def test_refused_location_says_what_to_do(chromium: Browser, site: str) -> None:
         expect(said).to_contain_text("Sie haben den Standort nicht freigegeben.")
         expect(said).to_contain_text("Geben Sie oben einen Ort oder eine Postleitzahl ein.")
         expect(page.get_by_role("combobox")).to_be_focused()
-        assert_no_barrier(page)
 
 
 @pytest.mark.parametrize("code", [2, 3])
@@ -302,37 +288,7 @@ def test_map_and_list_show_one_set(chromium: Browser, site: str, path: str) -> N
         assert_one_set(page)
 
 
-# -------------------------------------------------------------------------------- barriers
-
-
-@LOOKS
-def test_states_have_no_barrier_that_axe_sees(
-    chromium: Browser, site: str, size: Any, scheme: Any
-) -> None:
-    with opened(chromium, site, viewport=size, color_scheme=scheme, quiet=False) as page:
-        for path in PATHS:
-            page.goto(site + path)
-            if page.locator(".more").count():
-                page.locator(".more summary").click()
-            assert_no_barrier(page)
-        page.goto(site)
-        page.get_by_role("combobox").press_sequentially("neu")
-        page.get_by_role("combobox").press("ArrowDown")
-        expect(page.locator(".suggestions [aria-selected=true]")).to_be_visible()
-        assert_no_barrier(page)
-
-
-@pytest.mark.parametrize("width", [320, 390, 1280])
-def test_no_state_scrolls_sideways(chromium: Browser, site: str, width: int) -> None:
-    with opened(chromium, site, viewport=DESK | {"width": width}, quiet=False) as page:
-        for prefix in ("", "/ar"):
-            for path in PATHS:
-                page.goto(site + prefix + path)
-                if page.locator(".more").count():
-                    page.locator(".more summary").click()
-                assert page.evaluate(
-                    "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-                ), (prefix, path)
+# --------------------------------------------------------------------------------- targets
 
 
 def test_targets_are_large_enough(chromium: Browser, site: str) -> None:

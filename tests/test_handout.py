@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from web_helpers import VECTORS, app_of, fill, initiatives_of, place, small_territory
 
-from geo_service import handout
+from geo_service import handout, typesetting, writing
 from geo_service.errors import HandoutError
 from geo_service.handout import (
     MAX_PLACES,
@@ -38,10 +38,9 @@ from geo_service.handout import (
     fit,
     pdf,
     render_pdf,
-    texts,
-    typeset,
 )
 from geo_service.store import Store
+from geo_service.typesetting import process
 
 WORDS = Words(
     page="Seite {page} von {pages}",
@@ -53,6 +52,7 @@ WORDS = Words(
     languages="Sprachen",
     rough="ungefähr",
     nowhere="nicht auf der Karte",
+    unprintable="Kästchen sind Buchstaben.",
     exact_mark="genaue Lage",
     rough_mark="ungefähre Lage",
     here_mark="von hier",
@@ -171,10 +171,19 @@ def test_every_language_has_its_letters(
     assert b"<pdfuaid:part>1<" in content, "a letter that no font has forbids PDF/UA"
 
 
-def test_letters_that_no_font_has_do_not_stop_the_handout() -> None:
-    content = render_pdf(sheet(spot(1, name="中文 አማርኛ ☕")))
-    assert "中文 አማርኛ ☕" in bookmarks(content)
-    assert b"<pdfuaid:part>" not in content
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [("中文 አማርኛ ☕", True), ("שלום", True), ("मिलन ښه ئێ ڕۆژ ٹھیک", False)],
+)
+def test_letters_that_no_font_has_do_not_stop_the_handout_and_are_told_of(
+    monkeypatch: pytest.MonkeyPatch, name: str, missing: bool
+) -> None:
+    content = render_pdf(sheet(spot(1, name=name)))
+    assert name in bookmarks(content)
+    assert (b"<pdfuaid:part>" not in content) == missing
+    silent = dataclasses.replace(WORDS, unprintable="")
+    told = content != render_pdf(sheet(spot(1, name=name), words=silent))
+    assert told == missing
 
 
 def test_same_handout_gives_same_bytes_under_any_hash_seed() -> None:
@@ -268,19 +277,19 @@ def test_any_text_leaves_a_whole_page(text: str) -> None:
 
 @given(st.text(st.characters(), max_size=300), st.integers(2, 60))
 def test_plain_text_is_one_short_line_without_overrides(text: str, limit: int) -> None:
-    plain = texts.plain(text, limit)
+    plain = writing.plain(text, limit)
     assert len(plain) <= limit
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", plain)
-    assert texts.plain(plain, limit) == plain
+    assert writing.plain(plain, limit) == plain
 
 
 def test_persian_keeps_the_joiners_of_its_spelling() -> None:
-    assert texts.plain("می‌شناسیم", 40) == "می‌شناسیم"
+    assert writing.plain("می‌شناسیم", 40) == "می‌شناسیم"
 
 
 def test_long_words_may_break_and_others_stay_whole() -> None:
-    assert texts.breakable("Migrationsberatungsstelle Aheim") == "Migrationsberatungsstelle Aheim"
-    broken = texts.breakable("x" * 100)
+    assert writing.breakable("Migrationsberatungsstelle Aheim") == "Migrationsberatungsstelle Aheim"
+    broken = writing.breakable("x" * 100)
     assert broken.replace("\u200b", "") == "x" * 100
     assert max(map(len, broken.split("\u200b"))) <= 36
 
@@ -291,7 +300,7 @@ def test_long_words_may_break_and_others_stay_whole() -> None:
 def test_missing_fonts_are_an_error_and_no_empty_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pdf, "_FONTS", tmp_path)
+    monkeypatch.setattr(typesetting, "FONTS", tmp_path)
     with pytest.raises(HandoutError, match="Noto Sans Arabic"):
         render_pdf(sheet(spot(1)))
 
@@ -300,27 +309,27 @@ def test_template_names_the_fonts_that_are_looked_for() -> None:
     template = Path(pdf.__file__).with_name("handout.typ").read_text("utf-8")
     named = re.search(r"font: \(([^)]*)\)", template)
     assert named
-    assert set(re.findall(r'"([^"]+)"', named[1])) == typeset.FAMILIES
+    assert set(re.findall(r'"([^"]+)"', named[1])) == process.FAMILIES
 
 
 def test_typesetting_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging = tmp_path / "hanging.py"
     hanging.write_text("import signal\nsignal.pause()\n")
-    monkeypatch.setattr(pdf, "_TYPESET", hanging)
-    monkeypatch.setattr(pdf, "_LONGEST_S", 0.3)
+    monkeypatch.setattr(typesetting, "_PROCESS", hanging)
+    monkeypatch.setattr(typesetting, "_LONGEST_S", 0.3)
     with pytest.raises(HandoutError, match=r"within 0\.3 s"):
         render_pdf(sheet(spot(1)))
 
 
 def test_typesetting_has_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "_MEMORY_BYTES", 60_000_000)
+    monkeypatch.setattr(typesetting, "_MEMORY_BYTES", 60_000_000)
     with pytest.raises(HandoutError, match="typesetting ended"):
         render_pdf(sheet(spot(1)))
 
 
 def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "_WAIT_S", 0.01)
-    with pdf._one_at_a_time, pytest.raises(HandoutError, match="others"):
+    monkeypatch.setattr(typesetting, "_WAIT_S", 0.01)
+    with typesetting._one_at_a_time, pytest.raises(HandoutError, match="others"):
         render_pdf(sheet(spot(1)))
 
 
@@ -476,10 +485,55 @@ def test_handout_has_the_places_of_the_list_in_its_order(client: FlaskClient, ch
 def test_page_says_what_is_rough_unknown_or_without_a_point(client: FlaskClient) -> None:
     page = client.get("/handzettel?gebiet=07131").text
     assert re.search(r"Aheim</bdi> · ungefähr</p>", page)
-    assert "Mi 15-17 Uhr" in page
+    assert "<strong>Geöffnet</strong> <bdi>Mittwoch 15:00–17:00</bdi>" in page
     assert "Arabisch, Deutsch" in page
     assert "Mit dem Rollstuhl zugänglich" in page
     assert " · nicht auf der Karte</p>" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "german", "english"),
+    [
+        ("Mi 15-17 Uhr", "Mittwoch 15:00–17:00", "Wednesday 15:00–17:00"),
+        (
+            "Mo-Fr 9-12 Uhr, Do 14-18 Uhr",
+            "Montag–Mittwoch 09:00–12:00; Donnerstag 09:00–12:00, 14:00–18:00; Freitag 09:00–12:00",
+            "Monday–Wednesday 09:00–12:00; Thursday 09:00–12:00, 14:00–18:00; Friday 09:00–12:00",
+        ),
+        ("Sa, So ab 15 Uhr", "Samstag, Sonntag ab 15:00 Uhr", "Saturday, Sunday from 15:00"),
+        (
+            "Café Do 14-18 (Angabe 2020)",
+            "Donnerstag 14:00–18:00 (Café; Angabe 2020)",
+            "Thursday 14:00–18:00 (Café; ",
+        ),
+        ("1. Di im Monat 9-11", None, None),
+        ("werktags 9-17", None, None),
+        ("nach Absprache", None, None),
+        ("24/7", None, None),
+    ],
+)
+def test_hours_that_are_the_same_every_week_are_in_the_language_of_the_paper(
+    tmp_path: Path, text: str, german: str | None, english: str | None
+) -> None:
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of([place(1, opening_hours=text)]))
+        client = app_of(store, small_territory()).test_client()
+        pages = [client.get(f"/{code}/handzettel").text for code in ("de", "en", "ar")]
+        assert client.get("/ar/handzettel.pdf").status_code == 200
+    for page, expected in zip(pages, (german, english), strict=False):
+        if expected is None:
+            assert f'</strong> <bdi lang="de">{text}</bdi>' in page
+        else:
+            assert f"</strong> <bdi>{expected}" in page
+    assert (f'<bdi lang="de">{text}</bdi>' in pages[2]) == (german is None)
+
+
+def test_point_far_away_leaves_the_map_to_the_places(client: FlaskClient) -> None:
+    near, far = (client.get(f"/handzettel?nah={at}").text for at in ("7.05,50.05", "1,2"))
+    assert "Von hier zählt die Entfernung" in near
+    assert "Von hier zählt die Entfernung" not in far
+    assert re.search(r">(500 m|[125] km)<", far)
 
 
 def test_more_than_paper_holds_is_said(client: FlaskClient) -> None:
@@ -558,7 +612,7 @@ def test_page_has_no_inline_script_or_style(client: FlaskClient) -> None:
 def test_pdf_that_cannot_be_made_is_an_error_page(
     client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pdf, "_FONTS", tmp_path)
+    monkeypatch.setattr(typesetting, "FONTS", tmp_path)
     answer = client.get("/handzettel.pdf?q=anker")
     assert answer.status_code == 503
     assert "Noto" not in answer.text
@@ -573,7 +627,7 @@ def test_hostile_records_are_text_on_page_and_in_pdf(tmp_path: Path) -> None:
         client = app_of(store, small_territory(), service_name=VECTORS[0]).test_client()
         page = client.get("/handzettel").text
         printed = bookmarks(client.get("/handzettel.pdf").data)
-    expected = sorted(texts.plain(text, 140) for text in VECTORS)
+    expected = sorted(writing.plain(text, 140) for text in VECTORS)
     assert sorted(names(page)) == expected
     assert sorted(printed) == expected
     assert "<script>window" not in page

@@ -91,7 +91,7 @@ class Links(HTMLParser):
         return {
             one["hreflang"]: one["href"]
             for tag, one in self.found
-            if tag == "a" and "hreflang" in one
+            if tag == "a" and {"hreflang", "lang"} <= one.keys()
         }
 
     def canonical(self) -> str:
@@ -159,7 +159,10 @@ def test_links_keep_the_language(client: FlaskClient, code: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_search_engines_find_each_page_once_per_language(client: FlaskClient, path: str) -> None:
-    wanted = {code: in_language(code, path) for code in CODES}
+    greets = path.partition("?")[0] == "/"  # and is the page of no language
+    wanted = {code: f"/{code}{path}" if greets else in_language(code, path) for code in CODES}
+    neutral = Links(client.get(path).text)
+    assert _path(neutral.canonical()) == _path(neutral.alternates()["x-default"]) == path
     for code in CODES:
         links = Links(client.get(f"/{code}{path}").text)
         assert {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import datetime as dt
 import io
@@ -16,7 +17,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from geo_service.errors import FileFormatError
@@ -77,6 +78,14 @@ def test_damaged_utf8_is_refused_with_its_line_not_read_as_windows_1252(tmp_path
     assert "line 4: expected UTF-8 text" in refusal(tmp_path, "a.csv", data)
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16-le"])
+def test_bytes_that_are_no_text_are_refused_with_their_line(tmp_path: Path, encoding: str) -> None:
+    rows = "".join(f"Café {n};Köln\r\n" for n in range(3_000)).encode(encoding)
+    broken = {"cp1252": b"\x81", "utf-8-sig": b"\xff", "utf-16-le": b"\x00\xdc"}[encoding]
+    said = refusal(tmp_path, "a.csv", rows + broken + rows.removeprefix(codecs.BOM_UTF8))
+    assert re.search(r"line 3001: expected (Windows-1252|UTF-8|UTF-16-LE) text, got the byte", said)
+
+
 def test_lines_are_those_an_editor_shows_also_after_line_breaks_in_cells(tmp_path: Path) -> None:
     text = '\nName;Ort\n"a\nb";Mainz\n\n;\n"c\r\nd\ne";Trier\nf;Worms'
     table = read(tmp_path, "a.csv", text)
@@ -121,7 +130,7 @@ def test_a_cell_over_the_limit_is_a_fault_of_its_row_only(tmp_path: Path) -> Non
         (b"Name;Ort\na;" + b"x" * 200_000 + b"\n", "line 2: expected a cell of at most 131,072"),
         (b'Name;Ort\na;"' + b"x\n" * 200_000, "line 2: expected a cell of at most 131,072"),
         (b"Name\x81;Ort\n", "expected"),
-        (b"\xff\xfeN\x00\x00\xd8", "expected utf-16"),
+        (b"\xff\xfeN\x00\x00\xd8", "expected UTF-16"),
         (b";".join([b"x"] * 300), "line 1: expected at most 200 columns, got 300"),
     ],
 )
@@ -338,6 +347,29 @@ def workbook(
     return zipped({name: text.encode() for name, text in files.items()})
 
 
+@pytest.mark.parametrize("rows", [[], [[" "], [None, "\t"]]], ids=["no row", "blank rows"])
+def test_empty_first_sheet_names_the_sheets_that_are_not_read(
+    tmp_path: Path, rows: list[list[str | None]]
+) -> None:
+    book = openpyxl.Workbook()
+    first = book.worksheets[0]
+    first.title = "Deckblatt"
+    for row in rows:
+        first.append(row)
+    book.save(tmp_path / "alone.xlsx")
+    book.create_sheet("Orte").append(["name", "ort"])
+    book.save(tmp_path / "list.xlsx")
+    with pytest.raises(FileFormatError) as alone:
+        read_records(tmp_path / "alone.xlsx")
+    with pytest.raises(FileFormatError) as told:
+        read_records(tmp_path / "list.xlsx")
+    empty = "sheet 'Deckblatt': expected a row of headings, got an empty sheet"
+    assert str(alone.value) == f"alone.xlsx: {empty}"
+    assert str(told.value) == (
+        f"list.xlsx: {empty}; only the first visible one is read, not 'Orte': move the list there"
+    )
+
+
 def zipped(files: dict[str, bytes], level: int = 6) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
@@ -493,6 +525,7 @@ def test_workbooks_say_the_same_as_openpyxl_reads(rows: list[list[Any]]) -> None
         for cell in row
         if as_text(cell.value).strip()
     }
+    assume(expected)  # an empty sheet is refused
     out.seek(0)
     ours = {
         f"{chr(65 + column)}{line}": cell
@@ -636,9 +669,9 @@ print(json.dumps([answers, peaks]))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     answers, peaks_kb = json.loads(done.stdout)
     reasons = {
-        "zeros.xlsx": "0 rows",
+        "zeros.xlsx": "got an empty sheet",
         "rows.xlsx": "at most 250,000 rows",
-        "cells.xlsx": "0 rows",
+        "cells.xlsx": "got an empty sheet",
         "text.xlsx": "rows|fits in 512 MB|unpacks",
         "deep.geojson": "nested too deep",
         "wide.geojson": "at most|fits in 512 MB|memory|faulty",

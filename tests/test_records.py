@@ -131,7 +131,7 @@ def test_unknown_and_personal_headings_are_reported_and_not_read() -> None:
             "one heading for city, got 'Ort' and 'Stadt'",
         ),
         ([["Name", "Ort"]], "at least one row under the headings"),
-        ([], "got an empty file"),
+        ([], "got only blank rows"),
     ],
 )
 def test_a_table_without_the_headings_it_needs_is_refused(

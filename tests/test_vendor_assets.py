@@ -13,6 +13,8 @@ import pytest
 import vendor_assets
 from packaging_helpers import ROOT, make_npm, npm_calls
 
+from geo_service import config, maps
+
 ALL = {**vendor_assets.SHIPPED, **vendor_assets.FONTS, **vendor_assets.TEST_ONLY}
 
 
@@ -56,6 +58,22 @@ def test_listed_files_are_served_without_dist_and_summed_up(checkout: Path, npm:
         assert hashlib.sha256(files[name]).hexdigest() == sha256
     assert vendor_assets.is_current(checkout)
     assert not list((checkout / "build").iterdir())
+
+
+def test_what_is_shipped_is_asked_for() -> None:
+    """By a map, by a style sheet that a map asks for, or as a licence."""
+    parts = maps.build_places_map(maps.MapOptions("/p", "/b", "/t", 1, (7.0, 50.0, 7.3, 50.1)))
+    asked = {name.removeprefix("vendor/") for name in (*parts.scripts, *parts.styles)}
+    sheet = (config.static_dir() / "vendor" / "leaflet" / "leaflet.css").read_text("utf-8")
+    asked |= {f"leaflet/{image}" for image in re.findall(r"url\((images/[^)]*)\)", sheet)}
+    shipped = {
+        f"{package}/{name.removeprefix('dist/')}"
+        for package, names in vendor_assets.SHIPPED.items()
+        for name in names
+        if "LICEN" not in name
+    }
+    unnamed = {"leaflet/images/marker-icon-2x.png", "leaflet/images/marker-shadow.png"}
+    assert shipped - unnamed == {name for name in asked if not name.startswith("css/")}
 
 
 def test_test_packages_stay_out_of_what_is_served(checkout: Path, npm: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import brotli
 import pytest
@@ -28,6 +29,7 @@ from web_helpers import (
     small_territory,
 )
 
+from geo_service.config import static_dir
 from geo_service.pipeline import Workshop, import_file
 from geo_service.schema import CATEGORIES, CATEGORY_GROUPS
 from geo_service.snapshot import Snapshot, Territory
@@ -422,6 +424,13 @@ def test_static_files_last_for_ever_under_their_version_only(client: FlaskClient
 
 
 # -------------------------------------------------------------------------- data, health
+
+
+def test_logo_in_the_style_is_the_favicon() -> None:
+    style = (static_dir() / "css" / "site.css").read_text("utf-8")
+    (written,) = re.findall(r'url\("data:image/svg\+xml,([^"]*)"\)', style)
+    favicon = (static_dir() / "img" / "favicon.svg").read_text("utf-8")
+    assert unquote(written).replace("'", '"') == favicon.strip()
 
 
 def test_borders_by_level_and_kreis(client: FlaskClient) -> None:

@@ -59,6 +59,7 @@ OPERATOR: dict[str, Any] = {
     "contact": "hilfe@auenland.example",
     "privacy_contact": "https://auenland.example/datenschutz",
     "privacy_notes": "Das Rechenzentrum des Landes betreibt den Server.",
+    "public_url": "https://orte.auenland.example",
 }
 PLACES = [
     place(
@@ -733,7 +734,48 @@ def test_ids_of_a_page_are_unique_and_its_references_point_somewhere(
     assert set(named) | set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
 
 
+@pytest.mark.parametrize("tiles_url", ["off", "basemap-grau"])
+def test_privacy_page_says_who_sees_the_visitor_of_the_map(
+    make_app: MakeApp, tiles_url: str
+) -> None:
+    page = text_of(make_app(tiles_url=tiles_url).test_client().get("/datenschutz").text)
+    assert "Ihr Browser lädt alles von unserem Server" in page
+    assert ("Der Kartendienst sieht nur unseren Server, nicht Sie." in page) == (tiles_url != "off")
+    assert "nennt das Fehlerprotokoll die IP-Adresse" not in page, "`server` leaves it out"
+
+
 # ----------------------------------------------------------------------- search engines
+
+KEPT_PAGES = (
+    "/",
+    "/?art=haus",
+    "/handzettel",
+    "/handzettel?art=haus",
+    "/handzettel.pdf",
+    "/robots.txt",
+    "/sitemap.xml",
+    "/daten/orte.geojson",
+    "/karte.js",
+    *PAGES_TO_SEE,
+)
+
+
+@pytest.mark.parametrize("prefix", ["", "/de", "/ar"])
+def test_a_foreign_host_reaches_no_page_but_its_own_answer(make_app: MakeApp, prefix: str) -> None:
+    client = make_app().test_client()
+    for address in KEPT_PAGES:
+        client.get(prefix + address, headers={"Host": "fremd.example"})
+        again = client.get(prefix + address, follow_redirects=True)
+        assert again.status_code == 200, address
+        assert b"fremd.example" not in again.data, address
+
+
+def test_a_foreign_host_is_repeated_nowhere_once_the_address_is_set(make_app: MakeApp) -> None:
+    client = make_app(public_url="https://orte.example").test_client()
+    for address in KEPT_PAGES:
+        answer = client.get(address, headers={"Host": "fremd.example"})
+        assert answer.status_code == 200, address
+        assert b"fremd.example" not in answer.data, address
 
 
 def test_sitemap_names_pages_that_are_there_each_once(make_app: MakeApp) -> None:
@@ -763,5 +805,12 @@ def test_robots_names_the_sitemap_and_leaves_programs_out(client: FlaskClient) -
     assert answer.mimetype == "text/plain"
     lines = answer.text.splitlines()
     assert lines[-1] == "Sitemap: http://localhost/sitemap.xml"
-    for line in ("Disallow: /daten/", "Disallow: /ar/daten/", "Disallow: /*?", "Allow: /static/"):
+    for line in (
+        "Disallow: /daten/",
+        "Disallow: /ar/daten/",
+        "Disallow: /kacheln/",
+        "Disallow: /vorschlaege",
+        "Disallow: /*?",
+        "Allow: /static/",
+    ):
         assert line in lines

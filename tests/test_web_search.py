@@ -48,7 +48,8 @@ MAINZ = (8.271855, 50.001959)
 MONDAY = dt.date(2026, 11, 23)
 
 REAL = [
-    place(1, name="Treff Altstadt", city="Mainz", ags="07315000", point=(8.2745, 49.9985)),
+    place(1, name="Treff Altstadt", city="Mainz", ags="07315000", point=(8.2745, 49.9985),
+          languages="Arabisch"),
     place(2, name="Helfer Mainz", category="Initiative/Helferkreis", street=None, city="Mainz",
           ags="07315000", coordinate_precision="municipality", point=MAINZ),
     place(3, name="Café Budenheim", city="Budenheim", ags="07339009", point=(8.1690, 50.0200),
@@ -314,7 +315,9 @@ def test_where_nothing_is_near_the_nearest_three_are_shown_and_said_to_be_so(
 
 def test_outside_the_land_is_said(real: FlaskClient) -> None:
     page = real.get("/?nah=13.4,52.5").text
-    assert "Das liegt nicht in Rheinland-Pfalz." in page
+    notices = re.findall(r'<p class="notice">.*?</p>', page)
+    assert [one for one in notices if "Das liegt nicht in Rheinland-Pfalz." in one]
+    assert "/" in links("".join(notices), "Alle 5 Orte zeigen")
     assert len(names(page)) == 3
 
 
@@ -570,7 +573,7 @@ CHOICES = st.builds(
     times=some([(), (), *[(time,) for time in TIMES]]),
     kinds=st.lists(some([*CATEGORY_GROUPS, *CATEGORIES]), max_size=3, unique=True).map(tuple),
     themes=st.lists(some(THEMES), max_size=2, unique=True).map(tuple),
-    languages=st.lists(some(["arabisch", "deutsch", "klingonisch"]), max_size=2, unique=True).map(
+    languages=st.lists(some(["arabisch", "deutsch", "ukrainisch"]), max_size=2, unique=True).map(
         tuple
     ),
     wheelchair=st.lists(some(["ja", "teilweise"]), max_size=2, unique=True).map(tuple),
@@ -611,6 +614,9 @@ def test_set_and_counts_equal_brute_force(
             for value in counts
         }
         assert counts == expected, facet
+        count = chosen.counter(facet)
+        assert {value: count(value) for value in counts} == expected
+        assert count("gibtesnicht") == 0
 
 
 @settings(max_examples=100, deadline=None)
@@ -686,7 +692,7 @@ def test_list_and_map_are_one_set(
 @settings(max_examples=100, deadline=None)
 @given(query=CHOICES, near=some([None, (7.05, 50.05)]), where=some(["", "Aheim & Co"]))
 def test_query_string_is_read_back(
-    query: Filter, near: tuple[float, float] | None, where: str
+    index: PlaceIndex, query: Filter, near: tuple[float, float] | None, where: str
 ) -> None:
     from werkzeug.datastructures import MultiDict
 
@@ -695,7 +701,9 @@ def test_query_string_is_read_back(
     pairs = [
         (name, value) for name, values in parse_qs(text.lstrip("?")).items() for value in values
     ]
-    again = read_filter(MultiDict(pairs), areas={"07131", "07131001", "071315001", "07211"})
+    again = read_filter(
+        MultiDict(pairs), areas={"07131", "07131001", "071315001", "07211"}, said=index.labels
+    )
     assert query_string(again) == text
     assert set(again.kinds) == set(whole.kinds)
     assert (again.near, again.where, again.times) == (near, where, whole.times)
@@ -819,7 +827,7 @@ BAD = (
     "?nah=1e3,50",
     "?nah=999,50",
     "?nah=8,89",
-    "?nah=٨,٥٠",
+    "?nah=٨،٥٠",
     "?nah=8.27,50&nah=8.27,50",
     "?ort=a&ort=b",
     "?ort=%00",
@@ -837,6 +845,10 @@ BAD = (
     "?unbekannt=art",
     "?art=haus&art=schloss",
     "?sprache=" + "x" * 101,
+    "?sprache=klingonisch",
+    "?sprache=---",
+    "?sprache=arabisch&sprache=<script>",
+    "?angebot=gibtesnicht",
     "?angebot=%00",
     "?" + "&".join(f"sprache=s{n}" for n in range(21)),
 )
@@ -848,11 +860,58 @@ def test_what_cannot_be_read_is_a_page_with_a_way_back(world: FlaskClient, query
     assert answer.status_code == 400
     assert "Zur Karte und zur Liste" in answer.text
     assert world.get(f"/daten/orte.geojson{query}").status_code == 400
+    assert world.get(f"/handzettel{query}").status_code == 400
 
 
 @pytest.mark.parametrize(
-    "query", ["?sprache=klingonisch", "?angebot=gibtesnicht", "?sprache=<script>", "?q=zzz"]
+    ("name", "possible"),
+    [
+        ("zeit", "heute, jetzt, wochenende"),
+        ("art", "begegnung, beratung, haus, hilfe, initiative, sprache"),
+        ("thema", THEMES[0]),
+        ("sprache", "Arabisch, Deutsch"),
+        ("rollstuhl", "ja, teilweise"),
+        ("angebot", "Beratung, "),
+        ("gebiet", "07131, 07131001"),
+        ("unbekannt", "rollstuhl, sprache, zeit"),
+    ],
 )
+def test_unknown_value_says_which_what_was_possible_and_leads_on_without_it(
+    world: FlaskClient, name: str, possible: str
+) -> None:
+    answer = world.get("/de/", query_string=[("ort", "Aheim"), (name, "<b>"), ("q", "a&b")])
+    text = unescape(answer.text)
+    assert answer.status_code == 400
+    assert f"Die Angabe „{name}“ kennt „<b>“ nicht. Möglich sind: " in text
+    assert "<b>" not in answer.text
+    assert possible in text
+    (address,) = links(answer.text, "Ohne diese Angabe weiter")
+    assert address == "/de/?ort=Aheim&q=a%26b"
+    assert world.get(address).status_code == 200
+    detail = world.get("/daten/orte.geojson", query_string={name: "zz"}).json["detail"]
+    assert name in detail
+    assert possible in detail
+
+
+def test_way_back_keeps_the_other_choices_and_the_page(world: FlaskClient) -> None:
+    page = world.get("/handzettel?art=haus&umkreis=3&ort=Aheim&art=sprache").text
+    (address,) = links(page, "Ohne diese Angabe weiter")
+    assert address == "/handzettel?art=haus&art=sprache&ort=Aheim"
+
+
+@pytest.mark.parametrize("zero", ["٠", "۰", "०"])
+def test_digits_of_every_script_are_read(world: FlaskClient, zero: str) -> None:
+    def written(text: str) -> str:
+        return "".join(chr(ord(zero) + int(sign)) if sign.isdigit() else sign for sign in text)
+
+    for query in ("seite=1", "umkreis=5&ort=Aheim", "nah=7.05,50.05", "gebiet=07131"):
+        pairs = [pair.split("=") for pair in query.split("&")]
+        answer = world.get("/", query_string=[(name, written(value)) for name, value in pairs])
+        assert answer.status_code == 200, query
+        assert names(answer.text) == names(world.get(f"/?{query}").text)
+
+
+@pytest.mark.parametrize("query", ["?q=zzz", "?q=zzz&art=haus"])
 def test_what_no_place_has_is_an_empty_state(world: FlaskClient, query: str) -> None:
     answer = world.get(f"/{query}")
     assert answer.status_code == 200

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import segno
 
-from geo_service.handout.texts import plain
+from geo_service.writing import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

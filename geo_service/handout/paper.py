@@ -22,8 +22,9 @@ class HandoutPlace:
     """A place as the paper says it; None is unknown.
 
     `kind` is the translated category; `distance`, `wheelchair` and `stated` (how old the record
-    is) are said in full. `rough` is
-    set where `point` stands for a whole town or municipality.
+    is) are said in full. `week` says the hours in the language of the paper, where they are
+    certain and the same in every week; else `hours` has the record's own text. `rough` is set
+    where `point` stands for a whole town or municipality.
     """
 
     number: int
@@ -33,6 +34,7 @@ class HandoutPlace:
     rough: bool = False
     point: Point | None = None
     hours: str | None = None
+    week: str | None = None
     languages: str | None = None
     wheelchair: str | None = None
     website: str | None = None
@@ -89,6 +91,7 @@ class Words:
     languages: str
     rough: str
     nowhere: str
+    unprintable: str
     exact_mark: str
     rough_mark: str
     here_mark: str

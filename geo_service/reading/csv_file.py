@@ -27,6 +27,10 @@ _HIGH_BYTES: Final = bytes(range(0x80, 0x100))
 _UTF8_SEQUENCE: Final = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_SPOKEN: Final = {"cp1252": "Windows-1252", "utf-8-sig": "UTF-8"}
+"""Names of codecs for readers, where Python's own say little."""
+
 _SEP_LINE: Final = re.compile(r'"?sep=([;,\t])"?\r?\n?$', re.IGNORECASE)
 _MAX_LINE_CHARS: Final = 1_000_000
 _MAX_FIELD_CHARS: Final = 131_072
@@ -41,8 +45,7 @@ def csv_cells(stream: IO[bytes], limits: Limits) -> Iterator[Item]:
     csv.field_size_limit(_MAX_FIELD_CHARS)
     encoding = _encoding(stream)
     stream.seek(0)
-    text = io.TextIOWrapper(stream, encoding=encoding, newline="")
-    lines = _lines(text)
+    lines = _lines(stream, encoding)
     first, skipped = "", 0
     for first in lines:
         sep_line = _SEP_LINE.match(first)
@@ -87,7 +90,8 @@ def _csv_reason(reason: str, delimiter: str) -> str:
     return f"expected separated text, got what cannot be split ({reason})"
 
 
-def _lines(text: IO[str]) -> Iterator[str]:
+def _lines(stream: IO[bytes], encoding: str) -> Iterator[str]:
+    text = io.TextIOWrapper(stream, encoding=encoding, newline="")
     number = 0
     try:
         while line := text.readline(_MAX_LINE_CHARS + 1):
@@ -100,11 +104,22 @@ def _lines(text: IO[str]) -> Iterator[str]:
             if "\0" in line:
                 raise Refused(f"line {number}: expected text, got a NUL byte")
             yield line
+    except UnicodeDecodeError:
+        stream.seek(0)
+        raise _undecodable(stream.read(), encoding) from None
+
+
+def _undecodable(data: bytes, encoding: str) -> Refused:
+    """Say which line of `data` is the first that is no text."""
+    try:
+        data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise Refused(
-            f"after line {number}: expected {error.encoding} text, got the bytes "
-            f"{error.object[error.start : error.start + 4].hex(' ')}"
-        ) from None
+        before = error.object[: error.start].decode(encoding)
+        line = len(_LINE_END.findall(before)) + 1
+        got = error.object[error.start : error.start + 4].hex(" ")
+        name = _SPOKEN.get(encoding, encoding.upper())
+        return Refused(f"line {line}: expected {name} text, got the bytes {got}; is it a CSV file?")
+    return Refused(f"expected {encoding} text")
 
 
 def _delimiter(line: str) -> str:

@@ -263,9 +263,14 @@ class _Sheet:
         self._ready: list[Item] = []
 
     def items(self) -> Iterator[Item]:
-        yield from _parse(
+        empty = True
+        for item in _parse(
             self._book.archive, self._part, self._start, self._end, self._text, self._take
-        )
+        ):
+            empty = empty and not isinstance(item, Fault) and not any(map(str.strip, item[1]))
+            yield item
+        if empty:
+            raise Refused(self._nothing())
         for column, (line, count) in self._formulas.items():
             more = f", and {count - 1:,} more in this column" if count > 1 else ""
             yield Fault(
@@ -279,6 +284,13 @@ class _Sheet:
         if self._others:
             got = f"{len(self._others)} more; only {clip(self._name)!r} is read"
             yield Fault(1, None, "one sheet", got, "warning")
+
+    def _nothing(self) -> str:
+        said = f"sheet {clip(self._name)!r}: expected a row of headings, got an empty sheet"
+        if not self._others:
+            return said
+        others = clip(", ".join(map(repr, self._others)))
+        return f"{said}; only the first visible one is read, not {others}: move the list there"
 
     def _take(self) -> Iterator[Item]:
         ready, self._ready = self._ready, []

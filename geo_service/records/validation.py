@@ -86,14 +86,14 @@ def _find_layout(raw: RawTable) -> _Layout:
     known = [len({HEADING_FIELD.get(fold(cell)) for cell in raw.rows[top]} - {None})
              for top in tops]  # fmt: skip
     if not known:
-        raise FileFormatError(f"{raw.file}: expected a row of headings, got an empty file")
+        raise FileFormatError(f"{raw.file}: expected a row of headings, got only blank rows")
     top = known.index(max(known)) if max(known) >= 2 else 0
     headings = tuple(_BLANKS.sub(" ", cell).strip() for cell in raw.rows[top])
     columns, doubled = _map_headings(headings, raw)
     faults = [*doubled, *_missing_headings(columns)]
     where = raw.file if raw.kind == "geojson" else f"{raw.file}, line {raw.lines[top]}"
     if faults:
-        raise FileFormatError(f"{where}: {'; '.join(faults)}")
+        raise FileFormatError(f"{where}: {'; '.join(faults)}{_came(headings, raw)}")
     if len(raw.rows) == top + 1:
         raise FileFormatError(f"{raw.file}: expected at least one row under the headings, got none")
     return _Layout(top, columns, headings, tuple(_heading_issues(raw, top, headings, columns)))
@@ -133,6 +133,14 @@ def _missing_headings(columns: Mapping[str, int]) -> list[str]:
     if ("lon" in columns) != ("lat" in columns):
         missing.append("expected headings for both longitude and latitude, got one")
     return missing
+
+
+def _came(headings: Sequence[str], raw: RawTable) -> str:
+    """Say which headings there are, for a message that misses some."""
+    named = [heading for heading in headings if heading]
+    cut = " (cells are separated by semicolon, comma or tab)" if raw.kind == "csv" else ""
+    shown = ", ".join(f"'{heading[:40]}'" for heading in named[:12]) or "none"
+    return f"; the headings are: {shown}{cut if len(named) == 1 else ''}"
 
 
 def _heading_issues(

@@ -7,6 +7,7 @@ import json
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from flask import Flask, render_template, request
@@ -25,6 +26,8 @@ from geo_service.web.languages import init_languages, neutral_url_for
 from geo_service.web.legal import legal
 from geo_service.web.pages import pages
 from geo_service.web.place_pages import place_pages
+from geo_service.web.planning.files import planning as planning_pages
+from geo_service.web.queries import AddressError
 from geo_service.web.site import EXTENSION, Backdrop, Site
 from geo_service.web.tiles import init_tiles
 from geo_service.web.wording import FILTERS, N_, gettext
@@ -114,6 +117,7 @@ def create_app(
     for part in (pages, place_pages, area_pages, legal, api):
         app.register_blueprint(part)
     app.register_blueprint(handouts)
+    app.register_blueprint(planning_pages)
     init_tiles(app, site)
     app.jinja_env.filters |= FILTERS
     app.jinja_env.globals |= {"settings": settings, "asset": _asset_address(site.assets)}
@@ -147,7 +151,15 @@ def _our_error(error: GeoServiceError) -> Response:
     if status >= 500:
         _log.error("%s %s: %s", request.method, request.path, error, exc_info=error)
         return _error_answer(status)
-    return _error_answer(status, detail=str(error))
+    back = _address_without(error.parameter) if isinstance(error, AddressError) else None
+    return _error_answer(status, detail=str(error), back=back)
+
+
+def _address_without(parameter: str) -> str:
+    """Return the address that was asked for, without one parameter."""
+    kept = [pair for pair in request.args.items(multi=True) if pair[0] != parameter]
+    address = quote(request.script_root + request.path)
+    return f"{address}?{urlencode(kept)}" if kept else address
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -160,7 +172,7 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
-def _error_answer(status: int, *, detail: str | None = None) -> Response:
+def _error_answer(status: int, *, detail: str | None = None, back: str | None = None) -> Response:
     """Answer with a page, or with a problem (RFC 9457) where programs ask."""
     title, text = map(gettext, _TEXTS.get(status) or _TEXTS[400 if status < 500 else 500])
     if request.path.startswith(_MACHINE_PATHS):
@@ -172,6 +184,8 @@ def _error_answer(status: int, *, detail: str | None = None) -> Response:
         }
         body = Body(json.dumps(problem, ensure_ascii=False).encode(), "application/problem+json")
     else:
-        page = render_template("error.html", status=status, title=title, text=detail or text)
+        page = render_template(
+            "error.html", status=status, title=title, text=detail or text, back=back
+        )
         body = Body(page.encode(), HTML, quality=5)
     return answer(body, cache="no-store", status=status)

@@ -14,9 +14,11 @@ from geo_service import handout as paper
 from geo_service.handout import Ground, Handout, HandoutPlace, Outline, Town, Words
 from geo_service.web import wording
 from geo_service.web.answers import Body, answer
+from geo_service.web.choices import chosen_of
 from geo_service.web.filters import Filter
 from geo_service.web.languages import SOURCE, language
 from geo_service.web.listing import ListPage, distance_text
+from geo_service.web.place_facts import usual_week
 from geo_service.web.place_pages import public_address
 from geo_service.web.queries import check_encoding, query_string, read_filter
 from geo_service.web.rendering import html_body
@@ -70,7 +72,8 @@ def pdf() -> Response:
 def _asked() -> tuple[View, Filter]:
     view = the_site().view()
     check_encoding(request.query_string)
-    return view, read_filter(request.args, areas=view.area_keys)
+    said = view.index.labels
+    return view, read_filter(request.args, areas=view.area_keys, said=said)
 
 
 def _answer(query: Filter, body: Body) -> Response:
@@ -106,6 +109,8 @@ def _handout(view: View, query: Filter, root: str) -> Handout:
     listing = ListPage(view, query, 1, located, view.select(query, located))
     head = _head(view, listing)
     spot = listing.selection.spot
+    if spot and not spot.ags and listing.selection.is_nearest:
+        spot = None  # far outside: a map that reaches there shows nothing
     return Handout(
         service=the_site().settings.service_name,
         title=head.title,
@@ -140,6 +145,7 @@ def _place(number: int, place: Place, distance: str | None) -> HandoutPlace:
         rough=place.rough,
         point=at,
         hours=place.hours,
+        week=usual_week(place.hours),
         languages=wording.listed(map(wording.language_name, place.languages)) or None,
         wheelchair=place.wheelchair,
         website=place.website,
@@ -149,7 +155,7 @@ def _place(number: int, place: Place, distance: str | None) -> HandoutPlace:
 
 
 def _head(view: View, listing: ListPage) -> _Head:
-    chosen = [option.label for option in listing.chosen if option.value not in listing.query.areas]
+    chosen = [label for facet, _, label in chosen_of(view, listing.query) if facet != "gebiet"]
     if listing.query.times:  # on paper, "today" needs its date
         chosen.append(wording.date(view.today))
     state = wording.date(view.snapshot.changed_at.date())
@@ -203,6 +209,10 @@ def _words() -> Words:
         languages=gettext("Sprachen"),
         rough=gettext("ungefähr"),
         nowhere=gettext("nicht auf der Karte"),
+        unprintable=gettext(
+            "Kästchen stehen für Buchstaben, die dieser Druck nicht kann."
+            " Die Liste im Internet hat sie."
+        ),
         exact_mark=gettext("genaue Lage"),
         rough_mark=gettext("ungefähr: Wir kennen nur den Ort, nicht die Straße"),
         here_mark=gettext("Von hier zählt die Entfernung"),

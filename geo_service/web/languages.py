@@ -5,8 +5,9 @@
 exists in every language and `flask.url_for` keeps the reader's language by itself.
 
 ``Accept-Language`` decides at one address alone, ``/`` without a query: whoever prefers
-another language of ours is sent on to it. ``/de/`` is German by choice and stays German;
-its pages name the addresses without a prefix as their canonical ones.
+another language of ours is sent on to it. ``/de/`` is German by choice and stays German.
+To search engines ``/`` is the page that greets (``x-default``) and ``/de/`` the German one;
+any other page below ``/de/`` names its address without the prefix as its canonical one.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ __all__ = [
     "Language",
     "LanguageLink",
     "LanguageMount",
+    "canonical_address",
     "init_languages",
     "language",
     "language_links",
     "neutral_url_for",
     "page_variant",
     "translated",
+    "translated_count",
 ]
 
 _PREFIX_KEY: Final = "geo_service.language_prefix"
@@ -133,7 +136,7 @@ def init_languages(
     `headers` are those that every answer carries.
 
     Templates get ``_``, ``ngettext``, ``{% trans %}`` (white space trimmed), ``language``,
-    ``language_links``, ``neutral_url_for`` and ``script_texts``.
+    ``language_links``, ``canonical_address``, ``neutral_url_for`` and ``script_texts``.
     """
     app.config[_HOME_KEY] = public_url
     app.wsgi_app = LanguageMount(app.wsgi_app, headers)  # type: ignore[method-assign]
@@ -145,13 +148,14 @@ def init_languages(
         locale_selector=lambda: language().locale,
     )
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        translated, lambda *said: get_translations().ungettext(*said), newstyle=True
+        translated, translated_count, newstyle=True
     )
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     texts = _read_script_texts()
     app.jinja_env.globals |= {
         "language": language,
         "script_texts": lambda: texts[language().code],
+        "canonical_address": canonical_address,
         "language_links": language_links,
         "neutral_url_for": neutral_url_for,
     }
@@ -169,6 +173,16 @@ def _translated(_locale: str, text: str) -> str:
     return str(get_translations().ugettext(text))
 
 
+def translated_count(one: str, many: str, count: int) -> str:
+    """Return the form of a text that `count` takes, in the page's language."""
+    return _translated_form(language().locale, one, many, count)
+
+
+@lru_cache(maxsize=8192)
+def _translated_form(_locale: str, one: str, many: str, count: int) -> str:
+    return str(get_translations().ungettext(one, many, count))
+
+
 def _read_script_texts() -> dict[str, Any]:
     """Return what js/texts.js needs, by language: nothing for the source's."""
     paths = {code: translations_dir() / code / "script.json" for code in LANGUAGES}
@@ -180,7 +194,7 @@ def _read_script_texts() -> dict[str, Any]:
 
 def language() -> Language:
     """Return the language of this request; German outside of one."""
-    return LANGUAGES[_prefix() or SOURCE.code] if request else SOURCE
+    return LANGUAGES[_prefix() or SOURCE.code]
 
 
 def page_variant() -> str:
@@ -188,7 +202,7 @@ def page_variant() -> str:
 
     It is the prefix and not the language, because ``/`` and ``/de/`` hold other links.
     """
-    return _prefix() if request else ""
+    return _prefix()
 
 
 def neutral_url_for(endpoint: str, **values: Any) -> str:
@@ -198,11 +212,11 @@ def neutral_url_for(endpoint: str, **values: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LanguageLink:
-    """A page in one language; `canonical` is the address that search engines get."""
+    """A page in one language; `alternate` is the address that search engines get."""
 
     language: Language
     address: str
-    canonical: str
+    alternate: str
     current: bool
 
 
@@ -216,21 +230,45 @@ def language_links(query: str = "") -> tuple[LanguageLink, ...]:
         of the request, because the page is kept for everyone who asks for the same set.
     """
     root = quote(request.environ.get(_ROOT_KEY, ""))
-    home = current_app.config.get(_HOME_KEY) or root
     path = quote(request.path) + query
     return tuple(
         LanguageLink(
             one,
             f"{root}/{one.code}{path}",
-            home + ("" if one is SOURCE else f"/{one.code}") + path,
+            _public_address(one.code, query),
             one is language(),
         )
         for one in LANGUAGES.values()
     )
 
 
+def canonical_address(query: str = "", *, neutral: bool = False) -> str:
+    """Return the one address that search engines keep this page under.
+
+    Parameters
+    ----------
+    query
+        As for `language_links`.
+    neutral
+        The page for whoever speaks none of our languages instead (``x-default``): the
+        address without a language, where ``/`` chooses one.
+    """
+    return _public_address("" if neutral else _prefix(), query)
+
+
+def _public_address(code: str, query: str) -> str:
+    """Return this page's address below the prefix `code`; German has one at ``/`` alone."""
+    home = current_app.config.get(_HOME_KEY) or quote(request.environ.get(_ROOT_KEY, ""))
+    if code == SOURCE.code and request.path != "/":
+        code = ""
+    return home + (f"/{code}" if code else "") + quote(request.path) + query
+
+
 def _prefix() -> str:
-    prefix: str = request.environ.get(_PREFIX_KEY, "")
+    try:  # one look for the request and not two: a page asks for its language 100 times
+        prefix: str = request.environ.get(_PREFIX_KEY, "")
+    except RuntimeError:  # outside of a request
+        return ""
     return prefix
 
 

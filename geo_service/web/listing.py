@@ -1,33 +1,27 @@
-"""What surrounds the list on the start page: counts, choices and their addresses."""
+"""The list of the start page: its places, its figures, and what they put in the page's gaps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
-from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.web import wording
-from geo_service.web.filters import (
-    FACETS,
-    MAY_BE_SILENT,
-    RADII_KM,
-    SEVERAL,
-    TIMES,
-    WHEELCHAIR,
-    Filter,
-    round_km,
-)
-from geo_service.web.places import GROUP_NAMES, NO_KREIS
+from geo_service.web.choices import AreaChoice, Count, Dimmed
+from geo_service.web.filters import FACETS, MAY_BE_SILENT, RADII_KM, round_km
+from geo_service.web.languages import language
+from geo_service.web.places import NO_KREIS
 from geo_service.web.queries import query_pairs, query_string
-from geo_service.web.wording import N_, gettext, ngettext
+from geo_service.web.stencils import Stencil
+from geo_service.web.wording import gettext, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from geo_service.web.filters import Selection
+    from geo_service.web.filters import Filter, Selection
+    from geo_service.web.languages import Language
     from geo_service.web.places import Place
     from geo_service.web.search import Located
     from geo_service.web.site import View
@@ -38,25 +32,7 @@ __all__ = ["PER_PAGE", "Entry", "ListPage", "Option", "distance_text", "entries"
 PER_PAGE: Final = 60
 """Places on one page of the list: 60 cards are about 15 KB compressed."""
 
-_DISTANCE: Final = "\ufdd0"
-"""Stands for the distance in a card that is kept; no text has it (a Unicode noncharacter)."""
-MOST_OFFERS: Final = 12
-_TIME_LABELS: Final = {
-    "jetzt": N_("Jetzt geöffnet"),
-    "heute": N_("Heute"),
-    "wochenende": N_("Am Wochenende"),
-}
-_WHEELCHAIR_LABELS: Final = {
-    "ja": N_("Mit dem Rollstuhl zugänglich"),
-    "teilweise": N_("Mit dem Rollstuhl teilweise zugänglich"),
-}
-_TITLES: Final = {
-    "art": N_("Art genauer"),
-    "thema": N_("Thema"),
-    "sprache": N_("Gesprochene Sprache"),
-    "rollstuhl": N_("Rollstuhl"),
-    "angebot": N_("Angebot"),
-}
+_DIMMED: Final = (Markup(""), Markup(" none"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +46,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice: how many places it leaves, and the address at which it is (un)made."""
+    """A choice with how many places it leaves, and its address."""
 
-    value: str
     label: str
     count: int
     current: bool
-    address: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """The choices of one kind."""
-
-    name: str
-    title: str
-    options: tuple[Option, ...]
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +61,6 @@ class Silence:
     text: str
     address: str
     shown: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AreaChoice:
-    """An area in the list of areas."""
-
-    key: str
-    name: str
-    count: int
-    current: bool
 
 
 def entries(view: View, selection: Selection, numbers: Iterable[int]) -> list[Entry]:
@@ -205,19 +161,29 @@ class ListPage:
             return gettext("Nach Entfernung: Luftlinie von der Mitte des Ortes")
         return gettext("Nach Entfernung: Luftlinie")
 
-    def card(self, entry: Entry, write: Callable[..., Markup]) -> Markup:
+    def cards(self, entries: Iterable[Entry], write: Callable[..., str]) -> Markup:
+        """Return the cards of a list, one after the other."""
+        cards = "\n".join([self._card(entry, write) for entry in entries])
+        return Markup(cards)  # noqa: S704 - of markup alone
+
+    def _card(self, entry: Entry, write: Callable[..., str]) -> Markup:
         """Return a card as the macro `write` writes it, written once while nothing changes.
 
         The distance alone is of this page.
         """
-        kept, key = self.view.cards, (entry.place.id, entry.distance is None)
-        place, opening, before, after = kept.get(key, (None, None, "", ""))
-        if place is not entry.place or opening != entry.opening:
-            mark = None if entry.distance is None else _DISTANCE
-            written = str(write(entry.place, mark, entry.opening))
-            before, _, after = written.partition(_DISTANCE)
-            kept[key] = entry.place, entry.opening, before, after
-        return Markup(f"{before}{escape(entry.distance or '')}{after}")  # noqa: S704 - both escaped
+        kept, key = self._cards, (entry.place.id, entry.distance is None)
+        place, opening, card = kept.get(key) or (None, None, None)
+        if card is None or place is not entry.place or opening != entry.opening:
+            card = Stencil.of(
+                lambda gap: write(entry.place, entry.distance and gap("distance"), entry.opening)
+            )
+            kept[key] = entry.place, entry.opening, card
+        distance = escape(entry.distance or "")
+        return card.filled(lambda _: distance)
+
+    @cached_property
+    def _cards(self) -> dict[Any, tuple[Place, Opening | None, Stencil]]:
+        return self.view.cards
 
     # ------------------------------------------------------------------------- addresses
 
@@ -235,37 +201,48 @@ class ListPage:
         """Return the query string of this set for the map's data."""
         return query_string(self.query)
 
-    def hidden(self, *own: str) -> list[tuple[str, str]]:
-        """Return what a form must carry along besides the fields of its own."""
-        pairs = query_pairs(self.query)
-        if "filters" in own:
-            groups = set(CATEGORY_GROUPS)
-            kept = {"ort", "nah", "umkreis", "zeit", "unbekannt"}
-            return [
-                (name, value)
-                for name, value in pairs
-                if name in kept or (name == "art" and value in groups)
-            ]
-        return [(name, value) for name, value in pairs if name not in own]
+    @property
+    def title(self) -> str:
+        """Return what the page is about, empty where that is everything."""
+        spot = self.selection.spot
+        if spot and spot.kind == "device":
+            return gettext("In Ihrer Nähe")
+        return self.asked.where
+
+    @property
+    def radius_fields(self) -> list[tuple[str, str]]:
+        """Return the radius as the search for a place carries it along."""
+        return [pair for pair in self.place_fields if pair[0] == "umkreis"]
+
+    @property
+    def place_fields(self) -> list[tuple[str, str]]:
+        """Return the place as the form of filters carries it along."""
+        return query_pairs(self.query.place)
+
+    def values(self, texts: Mapping[str, str]) -> Callable[[Hashable], Markup]:
+        """Return what stands in each gap of the page: `texts`, counts, and addresses."""
+        place = query_string(self.query.place)
+        addresses = {
+            "place": place,
+            "place and": f"{place}&" if place else "?",
+            "page": self.address,
+        }
+        given: dict[Hashable, Markup] = {
+            name: escape(text) for name, text in {**texts, **addresses}.items()
+        }
+        count_of = {facet: self.selection.counter(facet) for facet in FACETS}
+
+        spoken = language()
+
+        def value(name: Hashable) -> Markup:
+            if not isinstance(name, Count | Dimmed):
+                return given[name]
+            count = count_of[name.facet](name.value)
+            return _written(count, spoken) if isinstance(name, Count) else _DIMMED[not count]
+
+        return value
 
     # --------------------------------------------------------------------------- choices
-
-    @property
-    def times(self) -> list[Option]:
-        """Return when places are open."""
-        counts = self.selection.counts("zeit")
-        return [
-            self._option("zeit", time, gettext(_TIME_LABELS[time]), counts, only=True)
-            for time in TIMES
-        ]
-
-    @property
-    def groups(self) -> list[Option]:
-        """Return the six groups of categories."""
-        return [
-            self._option("art", group, wording.label(name), self._kinds)
-            for group, name in GROUP_NAMES.items()
-        ]
 
     @property
     def radii(self) -> list[Option]:
@@ -273,7 +250,6 @@ class ListPage:
         counts = self.selection.radius_counts()
         return [
             Option(
-                str(radius),
                 gettext("%(length)s km", length=wording.number(radius)),
                 counts[radius],
                 radius == self.query.radius_km,
@@ -282,67 +258,17 @@ class ListPage:
             for radius in RADII_KM
         ]
 
-    @cached_property
-    def facets(self) -> list[Facet]:
-        """Return the choices of the form, by kind; a kind nobody says anything about is left."""
-        kinds = [name for names in CATEGORY_GROUPS.values() for name in names]
-        listed = {
-            "art": self._options("art", {kind: wording.label(kind) for kind in kinds}),
-            "thema": self._options("thema", {one: wording.label(one) for one in THEMES}),
-            "sprache": self._said("sprache", most=None),
-            "rollstuhl": self._options(
-                "rollstuhl", {one: gettext(_WHEELCHAIR_LABELS[one]) for one in WHEELCHAIR}
-            ),
-            "angebot": self._said("angebot", most=MOST_OFFERS),
-        }
-        return [
-            Facet(name, gettext(_TITLES[name]), tuple(options))
-            for name, options in listed.items()
-            if options
-        ]
-
     @property
-    def filters_chosen(self) -> int:
-        """How many choices of the form are made."""
-        detailed = [one for one in self.query.kinds if one not in CATEGORY_GROUPS]
-        others = ("thema", "sprache", "rollstuhl", "angebot", "gebiet")
-        chosen = sum(len(self.query.of(facet)) for facet in others)
-        return chosen + len(detailed) + bool(self.query.words)
-
-    @cached_property
-    def areas(self) -> list[tuple[str, list[AreaChoice]]]:
-        """Return the areas to choose from: finer ones of the Kreis that is chosen, then all."""
+    def finer(self) -> tuple[str, list[AreaChoice]]:
+        """Return the Kreis that is chosen, and the areas in it that have places."""
         counts = self.selection.counts("gebiet")
-        chosen = self.query.areas[0] if self.query.areas else ""
-        groups = []
-        if chosen:
-            kreis = self.view.kreise[chosen[:5]]
-            finer = [
-                AreaChoice(key, name, counts.get(key, 0), key == chosen)
-                for key, name in self.view.areas_in(kreis.key)
-                if counts.get(key) or key == chosen
-            ]
-            groups.append((kreis.name, finer))
-        kreise = [
-            AreaChoice(kreis.key, kreis.name, counts.get(kreis.key, 0), kreis.key == chosen)
-            for kreis in self.view.kreise.values()
+        chosen = self.query.areas[0]
+        kreis = self.view.kreise[chosen[:5]]
+        return kreis.name, [
+            AreaChoice(key, name, wording.number(counts.get(key, 0)), key == chosen)
+            for key, name in self.view.areas_in(kreis.key)
+            if counts.get(key) or key == chosen
         ]
-        groups.append((gettext("Kreise und Städte"), kreise))
-        return [group for group in groups if group[1]]
-
-    @property
-    def chosen(self) -> list[Option]:
-        """Return what is chosen, each with the address without it."""
-        query = self.query
-        made = []
-        if query.words:
-            label = gettext("Wort: %(word)s", word=query.text)
-            made.append(Option("q", label, 0, True, query_string(replace(query, text=""))))
-        for facet in FACETS:
-            for value in query.of(facet):
-                without = query_string(query.toggled(facet, value))
-                made.append(Option(value, self._label(facet, value), 0, True, without))
-        return made
 
     @property
     def silences(self) -> list[Silence]:
@@ -362,8 +288,7 @@ class ListPage:
     @property
     def without_filters(self) -> str:
         """Return the query string of the same place without any other choice."""
-        kept = Filter(where=self.query.where, near=self.query.near, radius_km=self.query.radius_km)
-        return query_string(kept)
+        return query_string(self.query.place)
 
     @cached_property
     def words_instead(self) -> Option | None:
@@ -373,61 +298,16 @@ class ListPage:
         if not query.words or not self.located.blocked:
             return None
         count = len(self.view.select(query).numbers)
-        return Option("q", text, count, False, query_string(query)) if count else None
+        return Option(text, count, False, query_string(query)) if count else None
 
     def place_address(self, label: str) -> str:
         """Return the query string of this choice at another place."""
         return query_string(replace(self.asked, where=label, near=None))
 
-    @cached_property
-    def _kinds(self) -> Mapping[str, int]:
-        return self.selection.counts("art")
 
-    def _option(
-        self,
-        facet: str,
-        value: str,
-        label: str,
-        counts: Mapping[str, int],
-        *,
-        only: bool = False,
-        linked: bool = True,
-    ) -> Option:
-        current = value in self.query.of(facet)
-        changed = self.query.toggled(facet, value, only=only) if linked else None
-        address = query_string(changed) if changed else ""
-        return Option(value, label, counts.get(value, 0), current, address)
-
-    def _options(self, facet: str, labels: Mapping[str, str]) -> list[Option]:
-        counts = self._kinds if facet == "art" else self.selection.counts(facet)
-        return [
-            self._option(facet, value, label, counts, linked=False)
-            for value, label in labels.items()
-        ]
-
-    def _said(self, facet: str, *, most: int | None) -> list[Option]:
-        """Return what records say of one kind: what most places say first, all that is chosen."""
-        counts, ranked = self.selection.counts(facet), self.view.index.ranked(facet)
-        shown = set(ranked[:most]) | set(self.query.of(facet))
-        return [
-            self._option(facet, key, self._label(facet, key), counts, linked=False)
-            for key in [*ranked, *sorted(shown - set(ranked))]
-            if key in shown
-        ]
-
-    def _label(self, facet: str, value: str) -> str:
-        if facet == "zeit":
-            return gettext(_TIME_LABELS[value])
-        if facet == "rollstuhl":
-            return gettext(_WHEELCHAIR_LABELS[value])
-        if facet == "gebiet":
-            return self.view.area_name(value)
-        if facet in self.view.index.labels:
-            label = self.view.index.labels[facet].get(value, value)
-            if facet == "angebot":
-                return label
-            return gettext(SEVERAL) if label == SEVERAL else wording.language_name(label)
-        return wording.label(GROUP_NAMES.get(value, value))
+@lru_cache(maxsize=4096)
+def _written(count: int, _language: Language) -> Markup:
+    return escape(wording.number(count))
 
 
 def _silent_times(count: int) -> str:

@@ -7,6 +7,7 @@ its data for search engines.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from geo_service.web.wording import N_, gettext
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from geo_service.opening_hours import OpenTime
     from geo_service.schema import Initiatives
     from geo_service.web.filters import PlaceIndex
     from geo_service.web.places import Place
@@ -38,12 +40,18 @@ __all__ = [
     "read_proofs",
     "read_week",
     "spot_of",
+    "usual_week",
 ]
 
 # ------------------------------------------------------------------------ opening hours
 
 _ONE_DAY: Final = dt.timedelta(days=1)
 _DAYS: Final = 7
+_ORDINARY_MONDAY: Final = dt.date(2025, 1, 13)
+"""A week without holidays."""
+
+_NOT_WEEKLY: Final = re.compile(r"\[|PH|unknown|24/7")
+"""What makes a rule differ between weeks, or uncertain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +87,43 @@ def read_week(text: str | None, today: dt.date) -> Week | None:
     return Week(days, hours.offer, hours.note, hours.as_of)
 
 
+def usual_week(text: str | None) -> str | None:
+    """Say the hours of every ordinary week in a line; None where weeks differ or none is certain.
+
+    What the text says of offer, arrangement and age stands beside, in its own words.
+    """
+    hours = parse_hours(text) if text else Hours("")
+    if hours.rule is None or _NOT_WEEKLY.search(hours.rule.removesuffix(" || unknown")):
+        return None
+    runs: list[tuple[list[int], str]] = []
+    for weekday in range(_DAYS):
+        times = times_on(hours.rule, _ORDINARY_MONDAY + weekday * _ONE_DAY)
+        said = wording.listed(map(_span, times))
+        if runs and runs[-1][1] == said:
+            runs[-1][0].append(weekday)
+        else:
+            runs.append(([weekday], said))
+    week = "; ".join(f"{_weekdays(days)} {said}" for days, said in runs if said)
+    dated = gettext("Angabe %(date)s", date=wording.date(hours.as_of)) if hours.as_of else ""
+    beside = "; ".join(filter(None, (hours.offer, hours.note or dated)))
+    return f"{week} ({beside})" if beside else week
+
+
+def _weekdays(days: list[int]) -> str:
+    """Name weekdays that follow one another."""
+    names = [wording.weekday(day) for day in days]
+    return f"{names[0]}–{names[-1]}" if len(names) > 2 else wording.listed(names)
+
+
+def _span(time: OpenTime) -> str:
+    start, end = wording.clock(time.start.time()), wording.clock(time.end.time())
+    return gettext("ab %(time)s Uhr", time=start) if time.open_end else f"{start}–{end}"
+
+
 def _day(rule: str, date: dt.date, today: dt.date) -> Day:
     said = []
     for time in times_on(rule, date):
-        start, end = wording.clock(time.start.time()), wording.clock(time.end.time())
-        span = gettext("ab %(time)s Uhr", time=start) if time.open_end else f"{start}–{end}"
+        span = _span(time)
         unsure = time.state == "unknown" and not time.open_end
         said.append(gettext("vielleicht %(hours)s", hours=span) if unsure else span)
     if not said:

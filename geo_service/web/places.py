@@ -47,6 +47,13 @@ _WHEELCHAIR: Final = {
     "limited": N_("Mit dem Rollstuhl teilweise zugänglich"),
     "no": N_("Nicht mit dem Rollstuhl zugänglich"),
 }
+_MOST_OF_NAME: Final = 200
+_MOST_SHOWN: Final = 2_000
+"""Characters of a name and of any other text; no import lets more in, a database may hold it."""
+
+_MOST_OF_POPUP: Final = 300
+"""Characters of a text on the map; the page of the place has it whole."""
+
 _KREIS_WORDS: Final = re.compile(r"\b(landkreis|kreisfreie stadt|kreis|stadt)\b")
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _UNSAFE_IN_URL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\\\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -173,11 +180,11 @@ class Place:
             name=self.name,
             category=wording.label(self.category),
             group=self.group,
-            organisation=self.organisation,
-            where=self.where,
+            organisation=_short(self.organisation),
+            where=_cut(self.where, _MOST_OF_POPUP),
             rough=self.rough,
-            hours=hours or self.hours,
-            languages=wording.listed(map(wording.language_name, self.languages)) or None,
+            hours=_short(hours or self.hours),
+            languages=_short(wording.listed(map(wording.language_name, self.languages)) or None),
             freshness=self.freshness,
             lon=self.lon,
             lat=self.lat,
@@ -243,7 +250,7 @@ def _place(
     rough = point is not None and record["coordinate_precision"] not in FINE_PRECISIONS
     said_on = _last_said(record["source_date"], record["confirmed_on"])
     wheelchair = record["wheelchair"]
-    name = record["name"] or category
+    name = _cut(record["name"] or category, _MOST_OF_NAME)
     said = [name, category, record["organisation"], street, town, municipality, record["offers"]]
     said += [kreis.name if kreis else None, record["languages"], record["verbandsgemeinde"]]
     return Place(
@@ -317,10 +324,18 @@ def safe_url(text: str | None) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """Return a cell as text, None where it is missing."""
+    """Return a cell as text that a page can show, None where it is missing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    return str(value)
+    return _cut(str(value), _MOST_SHOWN)
+
+
+def _short(text: str | None) -> str | None:
+    return text and _cut(text, _MOST_OF_POPUP)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _items(text: str | None) -> tuple[str, ...]:

@@ -26,13 +26,14 @@ from geo_service.web.search import round_point
 from geo_service.web.wording import gettext
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from werkzeug.datastructures import MultiDict
 
 __all__ = [
     "MAX_PLACE_TEXT",
     "MAX_TEXT",
+    "AddressError",
     "check_encoding",
     "query_pairs",
     "query_string",
@@ -48,10 +49,24 @@ MAX_PLACE_TEXT: Final = 200
 MAX_CHOICES: Final = 20
 """Most values of one kind at once."""
 
+_MOST_NAMED: Final = 40
+"""Most possible values that a refusal names, and most characters of the one that came."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _PAGE: Final = re.compile(r"[1-9][0-9]{0,4}")
 _DEGREES: Final = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,15})?", re.ASCII)
 _KINDS: Final = (*CATEGORY_GROUPS, *CATEGORIES)
+
+
+class AddressError(QueryError):
+    """A parameter of an address cannot be read; the same address without it may be.
+
+    The text says what was expected; `parameter` is its name.
+    """
+
+    def __init__(self, parameter: str, text: str) -> None:
+        super().__init__(text)
+        self.parameter = parameter
 
 
 def check_encoding(query: bytes) -> None:
@@ -68,8 +83,17 @@ def check_encoding(query: bytes) -> None:
         raise QueryError(_unreadable()) from None
 
 
-def read_filter(args: MultiDict[str, str], *, areas: Collection[str]) -> Filter:
+def read_filter(
+    args: MultiDict[str, str],
+    *,
+    areas: Collection[str],
+    said: Mapping[str, Mapping[str, str]],
+) -> Filter:
     """Read a choice of places; empty counts as not given.
+
+    Digits of every script become 0 to 9. A value that its parameter does not have is refused,
+    whether the list of values is fixed or what records say: never left out in silence, which
+    would show places that were not asked for.
 
     Parameters
     ----------
@@ -77,24 +101,26 @@ def read_filter(args: MultiDict[str, str], *, areas: Collection[str]) -> Filter:
         The parameters of the request.
     areas
         The keys of all municipalities, Verbandsgemeinden and Kreise.
+    said
+        What records say of ``sprache`` and ``angebot``: key -> text.
 
     Raises
     ------
-    QueryError
+    AddressError
         If one is given too often, is too long, or names what cannot exist.
     """
     return Filter(
         text=read_text(args, "q"),
         where=read_text(args, "ort", most=MAX_PLACE_TEXT),
-        near=_read_near(_one(args, "nah")),
-        radius_km=_read_radius(_one(args, "umkreis")),
-        times=_single(_listed(args, "zeit", TIMES)),
+        near=_read_near(args),
+        radius_km=_read_radius(args),
+        times=_single("zeit", _listed(args, "zeit", TIMES)),
         kinds=_listed(args, "art", _KINDS),
         themes=_listed(args, "thema", THEMES),
-        languages=_free(args, "sprache"),
+        languages=_said(args, "sprache", said["sprache"]),
         wheelchair=_listed(args, "rollstuhl", WHEELCHAIR),
-        offers=_free(args, "angebot"),
-        areas=_single(_listed(args, "gebiet", areas)),
+        offers=_said(args, "angebot", said["angebot"]),
+        areas=_single("gebiet", _listed(args, "gebiet", areas)),
         unknown=_listed(args, "unbekannt", MAY_BE_SILENT),
     )
 
@@ -104,10 +130,10 @@ def read_text(args: MultiDict[str, str], name: str, *, most: int = MAX_TEXT) -> 
 
     Raises
     ------
-    QueryError
+    AddressError
         If it is given twice, is too long or holds control characters.
     """
-    return latin_digits(_checked(_one(args, name), most)).strip()
+    return _checked(name, _one(args, name), most).strip()
 
 
 def read_page(args: MultiDict[str, str], *, pages: int) -> int:
@@ -115,14 +141,14 @@ def read_page(args: MultiDict[str, str], *, pages: int) -> int:
 
     Raises
     ------
-    QueryError
+    AddressError
         If it is not a page number.
     NotFoundError
         If the list has fewer pages.
     """
     text = _one(args, "seite") or "1"
     if not _PAGE.fullmatch(text):
-        raise QueryError(gettext("Die Seitenzahl muss eine Zahl ab 1 sein."))
+        raise AddressError("seite", gettext("Die Seitenzahl muss eine Zahl ab 1 sein."))
     page = int(text)
     if page > max(pages, 1):
         raise NotFoundError(gettext("Die Liste hat nur %(pages)s Seiten.", pages=max(pages, 1)))
@@ -160,48 +186,62 @@ def query_string(query: Filter, *, page: int = 1) -> str:
 def _one(args: MultiDict[str, str], name: str) -> str:
     values = args.getlist(name)
     if len(values) > 1:
-        raise QueryError(gettext("Die Angabe „%(name)s“ steht mehrfach in der Adresse.", name=name))
-    return values[0] if values else ""
+        text = gettext("Die Angabe „%(name)s“ steht mehrfach in der Adresse.", name=name)
+        raise AddressError(name, text)
+    return latin_digits(values[0]) if values else ""
 
 
 def _many(args: MultiDict[str, str], name: str) -> tuple[str, ...]:
-    values = tuple(dict.fromkeys(value for value in args.getlist(name) if value))
+    values = tuple(dict.fromkeys(latin_digits(value) for value in args.getlist(name) if value))
     if len(values) > MAX_CHOICES:
-        raise QueryError(gettext("Die Angabe „%(name)s“ steht zu oft in der Adresse.", name=name))
+        text = gettext("Die Angabe „%(name)s“ steht zu oft in der Adresse.", name=name)
+        raise AddressError(name, text)
     return values
 
 
 def _listed(args: MultiDict[str, str], name: str, known: Collection[str]) -> tuple[str, ...]:
     values = _many(args, name)
-    if any(value not in known for value in values):
-        raise QueryError(
-            gettext(
-                "Diese Auswahl („%(name)s“) kennen wir nicht. Bitte wählen Sie aus der Liste.",
-                name=name,
-            )
-        )
+    for value in values:
+        if value not in known:
+            raise _unknown(name, value, known)
     return tuple(sorted(values))
 
 
-def _free(args: MultiDict[str, str], name: str) -> tuple[str, ...]:
-    """Read texts of records; what no record says is no mistake, because records change."""
-    keys = {offer_key(_checked(value)) for value in _many(args, name)}
-    return tuple(sorted(keys - {""}))
+def _said(args: MultiDict[str, str], name: str, known: Mapping[str, str]) -> tuple[str, ...]:
+    """Read texts that records say, in any spelling."""
+    keys = {offer_key(_checked(name, value)): value for value in _many(args, name)}
+    for key, value in keys.items():
+        if not key or key not in known:
+            raise _unknown(name, value, known.values())
+    return tuple(sorted(keys))
 
 
-def _single(values: tuple[str, ...]) -> tuple[str, ...]:
+def _unknown(name: str, value: str, known: Collection[str]) -> AddressError:
+    values = sorted(known)
+    more = [] if len(values) <= _MOST_NAMED else ["…"]
+    return AddressError(
+        name,
+        gettext(
+            "Die Angabe „%(name)s“ kennt „%(value)s“ nicht. Möglich sind: %(values)s.",
+            name=name,
+            value=value if len(value) <= _MOST_NAMED else f"{value[:_MOST_NAMED]}…",
+            values=", ".join([*values[:_MOST_NAMED], *more]) or "–",
+        ),
+    )
+
+
+def _single(name: str, values: tuple[str, ...]) -> tuple[str, ...]:
     if len(values) > 1:
-        raise QueryError(gettext("Hier ist nur eine Angabe auf einmal möglich."))
+        raise AddressError(name, gettext("Hier ist nur eine Angabe auf einmal möglich."))
     return values
 
 
-def _checked(text: str, most: int = MAX_TEXT) -> str:
+def _checked(name: str, text: str, most: int = MAX_TEXT) -> str:
     if len(text) > most:
-        raise QueryError(
-            gettext("Die Suche ist zu lang. Möglich sind %(most)s Zeichen.", most=most)
-        )
+        said = gettext("Die Suche ist zu lang. Möglich sind %(most)s Zeichen.", most=most)
+        raise AddressError(name, said)
     if _CONTROL.search(text):
-        raise QueryError(_unreadable())
+        raise AddressError(name, _unreadable())
     return text
 
 
@@ -209,8 +249,9 @@ def _unreadable() -> str:
     return gettext("Die Adresse enthält Zeichen, die wir nicht lesen können.")
 
 
-def _read_near(text: str) -> tuple[float, float] | None:
+def _read_near(args: MultiDict[str, str]) -> tuple[float, float] | None:
     """Read ``lon,lat`` in degrees; rounded to about 100 m."""
+    text = _one(args, "nah")
     if not text:
         return None
     parts = text.split(",")
@@ -218,13 +259,16 @@ def _read_near(text: str) -> tuple[float, float] | None:
         lon, lat = map(float, parts)
         if abs(lon) <= 180 and abs(lat) <= 85:
             return round_point(lon, lat)
-    raise QueryError(gettext("Der Standort muss aus Länge und Breite bestehen, etwa 8.27,50.0."))
+    expected = gettext("Der Standort muss aus Länge und Breite bestehen, etwa 8.27,50.0.")
+    raise AddressError("nah", expected)
 
 
-def _read_radius(text: str) -> int:
+def _read_radius(args: MultiDict[str, str]) -> int:
+    text = _one(args, "umkreis")
     if not text:
         return DEFAULT_RADIUS_KM
     if text not in map(str, RADII_KM):
         radii = ", ".join(map(str, RADII_KM))
-        raise QueryError(gettext("Als Umkreis sind möglich: %(radii)s Kilometer.", radii=radii))
+        expected = gettext("Als Umkreis sind möglich: %(radii)s Kilometer.", radii=radii)
+        raise AddressError("umkreis", expected)
     return int(text)

@@ -278,12 +278,12 @@ class View:
         )
         return round(west, 3), round(south, 3), round(east, 3), round(north, 3)
 
-    def kept(self, query: Filter, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
+    def kept(self, query: Filter, key: tuple[object, ...], make: Callable[[], T]) -> T:
         """Keep what a choice from the form asks for until some place opens or closes.
 
         What visitors type and where they are is made anew each time, and not kept.
         """
-        if query.words or query.near or query.where:
+        if query.personal:
             return make()
         moment = (self.today, self.timetable.slot(self.minute))
         return self.snapshot.derive((page_variant(), moment, *key), make)

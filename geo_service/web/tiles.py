@@ -136,7 +136,11 @@ def tile_notes(today: dt.date) -> tuple[SourceNote, ...]:
 
 @tiles.get("/kacheln/<z>/<x>/<y>")
 def tile(z: str, x: str, y: str) -> Response:
-    """Give one tile of the base map; without a body where there is none."""
+    """Give one tile of the base map; nothing (204) where it has no picture, now or at all.
+
+    A 404 is for addresses that are no tile of ours, which no map asks for. A picture that is
+    missing is no fault of the visitor's: an error status would fill their browser's console.
+    """
     base_map = _base_map()
     wanted = _read_tile(z, x, y)
     if base_map is None or wanted is None or wanted not in base_map.grid:
@@ -147,7 +151,7 @@ def tile(z: str, x: str, y: str) -> Response:
         body = Body(found.content, found.mimetype)
         return answer(body, cache=f"public, max-age={keep_s}")
     if isinstance(found, Absent):
-        return _nothing(404, "public, max-age=3600")
+        return _nothing(204, "public, max-age=3600")
     return _later(found)
 
 
@@ -160,9 +164,7 @@ def _read_tile(*numbers: str) -> Tile | None:
 def _later(unavailable: Unavailable) -> Response:
     """Answer that the tile cannot be had now; browsers need not ask again while it is so."""
     rest_s = int(min(unavailable.retry_s, 60))
-    response = _nothing(503, f"public, max-age={rest_s}" if rest_s else "no-store")
-    response.headers["Retry-After"] = str(max(rest_s, 1))
-    return response
+    return _nothing(204, f"public, max-age={rest_s}" if rest_s else "no-store")
 
 
 def _nothing(status: int, cache: str) -> Response:

@@ -19,7 +19,7 @@ from geo_service.web import wording
 from geo_service.web.wording import gettext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -109,13 +109,20 @@ class Timetable:
             for edge in (span.start, span.end)
         }
         self._changes = sorted(edges)
+        self._masks: dict[int, Mapping[str, Mask]] = {}
 
     def slot(self, minute: int) -> int:
         """Return a number that stays the same as long as no place opens or closes."""
         return bisect_right(self._changes, minute)
 
-    def masks(self, minute: int) -> dict[str, Mask]:
+    def masks(self, minute: int) -> Mapping[str, Mask]:
         """Return who is open now, is open or opens today, and on the weekend."""
+        slot = self.slot(minute)
+        if slot not in self._masks:
+            self._masks[slot] = self._read_masks(minute)
+        return self._masks[slot]
+
+    def _read_masks(self, minute: int) -> Mapping[str, Mask]:
         today = self._mask(lambda day: bool(_left(day, minute)))
         weekend = self._mask(lambda day: day.weekend is True)
         return {

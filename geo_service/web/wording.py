@@ -13,13 +13,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-import flask_babel
 from babel import Locale
 from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal
 
 from geo_service.formats import german_date, german_distance, german_number, german_percent
-from geo_service.web.languages import SOURCE, language, translated
+from geo_service.web.languages import SOURCE, language, translated, translated_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +59,7 @@ def gettext(text: str, **values: object) -> str:
 def ngettext(one: str, many: str, count: int, **values: object) -> str:
     """Return the form of a text that `count` takes; ``%(count)s`` is the count as written."""
     written = {"count": number(count)} | values
-    return str(flask_babel.ngettext(one, many, count, **written))
+    return translated_count(one, many, count) % written
 
 
 VOCABULARY: Final = (
@@ -107,7 +106,7 @@ def number(value: float | None, decimals: int = 0, *, missing: str = "") -> str:
         return german_number(value, decimals, missing=missing)
     if value is None or value != value:
         return missing
-    return digits(_number(float(value), decimals, language().locale))
+    return digits(_number(_rounded(value, decimals), decimals, language().locale))
 
 
 def percent(share: float | None, decimals: int = 1, *, missing: str = "") -> str:
@@ -205,10 +204,14 @@ def _locale() -> Locale:
     return Locale.parse(language().locale)
 
 
-@lru_cache(maxsize=4096)
-def _number(value: float, decimals: int, locale: str) -> str:
+def _rounded(value: float, decimals: int) -> Decimal:
     step = Decimal(1).scaleb(-decimals)
-    rounded = Decimal(str(value)).quantize(step, rounding=ROUND_HALF_UP) + 0
+    return Decimal(str(float(value))).quantize(step, rounding=ROUND_HALF_UP) + 0
+
+
+@lru_cache(maxsize=4096)
+def _number(rounded: Decimal, decimals: int, locale: str) -> str:
+    """Write a number that is rounded already: what is kept tells no exact distance."""
     pattern = "#,##0" + (f".{'0' * decimals}" if decimals else "")
     return format_decimal(rounded, pattern, locale, numbering_system="default")
 
@@ -218,7 +221,7 @@ def _whole(value: int, language: Language) -> str:
     """Return a count, of which pages have a hundred."""
     if language is SOURCE:
         return german_number(value)
-    return digits(_number(float(value), 0, language.locale))
+    return digits(_number(Decimal(value), 0, language.locale))
 
 
 def _digits_of(locale: str) -> str:

@@ -45,6 +45,7 @@ export function addPlaces(map) {
     return marker && clusters.getVisibleParent(marker)?.getElement();
   });
   map.addLayer(clusters);
+  const spot = addSpot(map);
 
   const ready = new Promise((resolve) => {
     const start = async () => {
@@ -59,7 +60,7 @@ export function addPlaces(map) {
           loaded = () => resolve(undefined);
           clusters.addLayers([...markers.values()]);
         });
-        arrive(map, clusters, data, revision);
+        arrive(map, clusters, data, revision, spot);
         container.dataset.ready = String(markers.size);
         resolve(undefined);
       } catch (error) {
@@ -99,13 +100,19 @@ function reveal(map, clusters, marker) {
 /**
  * Fit the map to a choice of places, and say where map and list may differ.
  * @param {L.Map} map
+ * @param {L.MarkerClusterGroup} clusters
+ * @param {any} data
+ * @param {string|undefined} revision
+ * @param {L.LatLng|undefined} spot where the reader searched
  */
-function arrive(map, clusters, data, revision) {
+function arrive(map, clusters, data, revision, spot) {
   say(map, "");
   const container = map.getContainer();
   const chosen = new URL(container.dataset.places ?? "", location.href).search !== "";
   if (chosen && data.features.length > 0) {
-    map.fitBounds(clusters.getBounds(), { animate: false, maxZoom: 12, padding: [36, 36] });
+    const bounds = clusters.getBounds();
+    if (spot) bounds.extend(spot);
+    map.fitBounds(bounds, { animate: false, maxZoom: 12, padding: [36, 36] });
   }
   if (data.features.length === 0) {
     say(map, data.listed ? gettext("Diese Orte stehen nur in der Liste.") : gettext("Keine Orte gefunden."));
@@ -127,6 +134,37 @@ const NamedIcon = L.DivIcon.extend({
     return element;
   },
 });
+
+/**
+ * Draw where the reader searched, if the page says so, below the places and beside the keys'
+ * way: it is a picture with a name, and the legend says what it means.
+ * @param {L.Map} map
+ * @returns {L.LatLng|undefined}
+ */
+function addSpot(map) {
+  const said = /** @type {HTMLElement|null} */ (document.querySelector(".spot[data-at]"));
+  const legend = document.getElementById("legende-suche");
+  if (!said?.dataset.at || !legend) return undefined;
+  legend.hidden = false;
+  const pane = map.createPane("suche");
+  pane.style.zIndex = "590";
+  pane.style.pointerEvents = "none";
+  const [lon, lat] = said.dataset.at.split(",").map(Number);
+  const texts = [said.querySelector(".label"), legend].map((one) => one?.textContent?.trim());
+  const marker = L.marker([lat, lon], {
+    icon: new NamedIcon({
+      draw: () => legend.querySelector("svg")?.cloneNode(true),
+      className: "map-spot",
+      iconSize: [64, 64],
+      label: texts.join(": "),
+    }),
+    interactive: false,
+    keyboard: false,
+    pane: "suche",
+  }).addTo(map);
+  marker.getElement()?.setAttribute("role", "img");
+  return marker.getLatLng();
+}
 
 /** @param {L.MarkerCluster} cluster */
 function clusterIcon(cluster) {
@@ -196,6 +234,8 @@ function placeMarker({ id, geometry, properties }) {
     autoPanPaddingBottomRight: [12, 16],
     maxWidth: 290,
     minWidth: 200,
+    // What is higher scrolls in itself: panning to it would move its place out of the map.
+    maxHeight: 320,
     placeId: id,
   });
   return marker;

@@ -19,13 +19,15 @@ import typst
 __all__ = ["FAMILIES", "main", "typeset"]
 
 FAMILIES: Final = frozenset({"Noto Sans", "Noto Sans Arabic"})
-"""What the template writes in: Latin, Cyrillic and Greek; Arabic and Persian."""
+"""What the template writes in: Latin, Cyrillic, Greek and Devanagari; the Arabic script with
+the letters of Persian, Pashto, Kurdish and Urdu."""
 
 
 def typeset(template: str, data: str, fonts: Path) -> bytes:
     """Set `template` with `data` and return the PDF; same input, same bytes.
 
-    It is tagged, and PDF/UA-1 as long as the fonts have every letter.
+    It is tagged, and PDF/UA-1 as long as the fonts have every letter. Where they have not,
+    the template finds ``sys.inputs.boxes`` and can say that boxes stand for letters.
 
     Parameters
     ----------
@@ -47,20 +49,26 @@ def typeset(template: str, data: str, fonts: Path) -> bytes:
     if missing := FAMILIES - set(shelf.families()):
         raise FileNotFoundError(f"{fonts}: expected fonts of {sorted(missing)}, got none")
     source = template.encode()
-    compiler = typst.Compiler(
-        source,
-        root=fonts,
-        font_paths=shelf,
-        ignore_system_fonts=True,
-        sys_inputs={"data": data},
-        package_path=fonts,
-        package_cache_path=fonts,
-    )
+
+    def compiler(inputs: dict[str, str]) -> typst.Compiler:
+        return typst.Compiler(
+            source,
+            root=fonts,
+            font_paths=shelf,
+            ignore_system_fonts=True,
+            sys_inputs=inputs,
+            package_path=fonts,
+            package_cache_path=fonts,
+        )
+
     try:
-        pdf = compiler.compile(source, format="pdf", pdf_standards="ua-1", timestamp=0)
+        pdf = compiler({"data": data}).compile(
+            source, format="pdf", pdf_standards="ua-1", timestamp=0
+        )
     except typst.TypstError:
         # PDF/UA forbids letters that no font has; without it they are printed as empty boxes.
-        pdf = compiler.compile(source, format="pdf", timestamp=0)
+        boxes = compiler({"data": data, "boxes": "true"})
+        pdf = boxes.compile(source, format="pdf", timestamp=0)
     if not isinstance(pdf, bytes):
         raise TypeError(f"expected one PDF, got {type(pdf).__name__}")
     return pdf
