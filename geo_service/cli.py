@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from pandas import DataFrame
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -18,21 +19,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from geo_service import coverage, exports, geocoding, pipeline, records, review
+from geo_service.changes import Changes, Kind
 from geo_service.config import Settings, load_settings, missing_settings
 from geo_service.errors import GeoServiceError, QueryError, ValidationError
 from geo_service.formats import german_date, german_distance, german_number, german_percent
+from geo_service.names import slug
 from geo_service.schema import (
     CATEGORIES,
     LEVELS,
+    PRECISIONS,
     THEMES,
     Coverage,
+    Demand,
     Duplicate,
     ImportReport,
     Issue,
     Level,
+    Precision,
 )
-from geo_service.snapshot import Snapshot, Territory, load_territory
-from geo_service.store import Store
+from geo_service.snapshot import Snapshot, Territory, compare, load_territory
+from geo_service.store import StateSummary, Store
 
 __all__ = ["cli", "main"]
 
@@ -40,6 +46,8 @@ EXIT_FINDINGS: Final = 1
 """It was done, but rows were rejected or findings wait for a person."""
 EXIT_REFUSED: Final = 2
 """Nothing was done: the call, the file or a setting is wrong."""
+TODAYS: Final = "jetzt"
+"""What stands for today's records where the name of a state is asked for."""
 SHOWN: Final = 20
 """Faults and findings printed to the terminal; a file has them all."""
 LEVEL_NAMES: Final = {
@@ -113,7 +121,7 @@ def serve(
         console.print(f"Database set aside as {aside}" if aside else "No database was there yet.")
     territory = load_territory(settings.data_dir)
     with _workshop(settings, territory) as workshop:
-        if workshop.store.revision() == 0:
+        if not workshop.store.imports(limit=1):
             examples = settings.data_dir / "initiativen" / "initiativen.csv"
             console.print(f"Building the database from {examples}")
             _print_report(
@@ -251,7 +259,7 @@ def coverage_command(
     """Measure how well places reach people, worst areas first."""
     settings = _settings(database)
     parameters = coverage.CoverageParameters(
-        radius_m=settings.radius_m if radius_km is None else radius_km * 1000,
+        radius_m=settings.radius_m if radius_km is None else _metres(radius_km),
         categories=category,
         themes=theme,
     )
@@ -274,11 +282,150 @@ def coverage_command(
         console.print(escape(f"Written to {out}."))
 
 
+def measure_options(command: _Command) -> _Command:
+    """Add the options that say which places count, and within which radius."""
+    months = click.IntRange(min=1)
+    for option in (
+        click.option("--demand", metavar="NAME", help="These people count; see load-demand."),
+        click.option("--current-months", type=months, help="Only places stated since count."),
+        click.option(
+            "--precision", type=click.Choice(PRECISIONS), help="Rougher places do not count."
+        ),
+        click.option("--theme", multiple=True, type=click.Choice(THEMES), help="Only these count."),
+        click.option(
+            "--category", multiple=True, type=click.Choice(CATEGORIES), help="Only these count."
+        ),
+        click.option("--radius-km", type=float, help="Service radius in km; default 5."),
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command("snapshot")
+@click.argument("name", metavar="NAME", required=False)
+@measure_options
+@click.option("--list", "show_list", is_flag=True, help="List the states.")
+@click.option("--check", metavar="NAME", help="Measure a state again and compare every figure.")
+@click.option("--delete", metavar="NAME", help="Delete a state.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@database_option
+def snapshot_command(
+    name: str | None,
+    radius_km: float | None,
+    category: tuple[str, ...],
+    theme: tuple[str, ...],
+    precision: Precision | None,
+    current_months: int | None,
+    demand: str | None,
+    show_list: bool,
+    check: str | None,
+    delete: str | None,
+    yes: bool,
+    database: str | None,
+) -> int:
+    """Keep the state of today for good: records, people, parameters and all results.
+
+    NAME is what the state is called, such as "Bericht 2026-I"; see docs/states.md.
+    Exit status: 0 done, 1 a figure of --check is not the same any more, 2 nothing done.
+    """
+    if sum((name is not None, show_list, check is not None, delete is not None)) != 1:
+        raise click.UsageError("Expected one of NAME, --list, --check NAME and --delete NAME.")
+    settings = _settings(database)
+    with _existing_store(settings) as store:
+        if name is None:
+            return _list_check_or_delete_state(settings, store, check, delete, yes=yes)
+    parameters = coverage.CoverageParameters(
+        radius_m=settings.radius_m if radius_km is None else _metres(radius_km),
+        categories=category,
+        themes=theme,
+        minimum_precision=precision,
+        current_within_months=current_months,
+    )
+    with _workshop(settings, load_territory(settings.data_dir)) as workshop:
+        state = pipeline.take_state(
+            workshop,
+            name=name,
+            parameters=parameters,
+            today=_today(),
+            demand_slug=None if demand is None else slug(demand),
+        )
+    console.print(
+        escape(
+            f"Kept {state.name!r}: {len(state.initiatives)} records of revision {state.revision},"
+            f" {sum(map(len, state.results.values()))} areas measured."
+        ),
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _list_check_or_delete_state(
+    settings: Settings, store: Store, check: str | None, delete: str | None, *, yes: bool
+) -> int:
+    if check is not None:
+        return _check_state(settings, store, check)
+    if delete is None:
+        _print_states(store.states())
+        return 0
+    state = store.read_state(delete)
+    if not yes:
+        click.confirm(f"Delete {state.name!r} of {state.today:%Y-%m-%d} for good?", abort=True)
+    revision = store.remove_state(state.slug, now=_now())
+    console.print(escape(f"Deleted {state.name!r}; revision {revision}."))
+    return 0
+
+
+def _check_state(settings: Settings, store: Store, name: str) -> int:
+    fault = pipeline.check_state(store.read_state(name), load_territory(settings.data_dir))
+    told = fault or "every figure is the same to the last digit"
+    console.print(escape(f"{name}: {told}."), soft_wrap=True)
+    return EXIT_FINDINGS if fault else 0
+
+
+@cli.command("changes")
+@click.argument("old", metavar="VON")
+@click.argument("new", metavar="[BIS|jetzt]", default=TODAYS)
+@click.option(
+    "--level", type=click.Choice(LEVELS), default="kreis", show_default=True, help="Areas to list."
+)
+@click.option(
+    "--csv",
+    "out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="OUT",
+    help="Write every area with all figures to this CSV file.",
+)
+@database_option
+def changes_command(
+    old: str, new: str, level: Level, out: Path | None, database: str | None
+) -> None:
+    """Say what changed from a state to another one, or to today.
+
+    Real change (places opened, closed, moved) is told apart from better data (new coordinates,
+    confirmations, wording); see docs/states.md.
+    """
+    settings = _settings(database)
+    territory = load_territory(settings.data_dir)
+    with _existing_store(settings) as store:
+        found = compare(
+            store.read_state(old),
+            Snapshot.of(store.read(), territory) if new == TODAYS else store.read_state(new),
+            today=_today(),
+            territory=territory,
+        )
+    table = found.areas[level]
+    if out is not None:
+        exports.write_rows(out, _rows(table))
+    _print_changes(found, table, level)
+    if out is not None:
+        console.print(escape(f"Written to {out}."))
+
+
 @cli.command()
 @click.argument("record_id", metavar="ID")
 @database_option
 def erase(record_id: str, database: str | None) -> None:
-    """Erase a record and its whole history, so that no trace of its text stays behind.
+    """Erase a record, its history and its rows in states: no trace of its text stays behind.
 
     Copies that --reset set aside, backups and exported files are not reached; a list that
     still has the record brings it back with its next import.
@@ -286,6 +433,85 @@ def erase(record_id: str, database: str | None) -> None:
     with _existing_store(_settings(database)) as store:
         revision = store.erase(record_id, now=_now())
     console.print(escape(f"Erased {record_id}; revision {revision}."))
+
+
+@cli.command("load-demand")
+@click.argument(
+    "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
+@click.option("--name", metavar="NAME", help="What these people are called; needed to load.")
+@click.option("--source-note", default="", metavar="TEXT", help="Where the figures come from.")
+@click.option("--date", "as_of", metavar="DATE", help="Day, month or year of the figures.")
+@click.option("--column", metavar="HEADING", help="Column of the figures, where it is not clear.")
+@click.option("--dash-unknown", is_flag=True, help="Read a dash as unknown instead of as zero.")
+@click.option("--partial", is_flag=True, help="Load the rows that hold; the others are unknown.")
+@click.option(
+    "--issues",
+    "issues_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="OUT.csv",
+    help="Write every fault to this file.",
+)
+@click.option("--list", "show_list", is_flag=True, help="List the loaded demands.")
+@click.option("--remove", metavar="NAME", help="Remove a loaded demand.")
+@database_option
+def load_demand(
+    file: Path | None,
+    name: str | None,
+    source_note: str,
+    as_of: str | None,
+    column: str | None,
+    dash_unknown: bool,
+    partial: bool,
+    issues_file: Path | None,
+    show_list: bool,
+    remove: str | None,
+    database: str | None,
+) -> int:
+    """Load figures of any people per Gemeinde, Verbandsgemeinde or Kreis as a demand.
+
+    FILE is CSV or XLSX with a column of keys and one of figures; see docs/demand.md.
+    Exit status: 0 all rows loaded, 1 some rows left out (--partial), 2 nothing loaded.
+    """
+    if sum((file is not None, show_list, remove is not None)) != 1:
+        raise click.UsageError("Expected one of FILE, --list and --remove NAME.")
+    settings = _settings(database)
+    if file is None:
+        return _list_or_remove_demand(settings, remove)
+    if name is None:
+        raise click.UsageError("Expected --name NAME with FILE.")
+    if issues_file is not None:
+        records.check_writable(issues_file)
+    with _workshop(settings, load_territory(settings.data_dir)) as workshop:
+        try:
+            report = pipeline.load_demand(
+                file,
+                workshop,
+                name=name,
+                source_note=source_note,
+                as_of=as_of,
+                column=column,
+                dash_unknown=dash_unknown,
+                partial=partial,
+            )
+        except ValidationError as error:
+            _write_issues(issues_file, error.issues)
+            raise
+    _write_issues(issues_file, report.issues)
+    _print_issues(report.issues)
+    _print_demands([report.demand])
+    console.print(f"{report.accepted} of {report.rows} rows loaded; revision {report.revision}.")
+    return 0 if report.accepted == report.rows else EXIT_FINDINGS
+
+
+def _list_or_remove_demand(settings: Settings, remove: str | None) -> int:
+    with Store(settings.database_url) as store:
+        if remove is None:
+            _print_demands(store.read().demands)
+        else:
+            revision = store.remove_demand(slug(remove), now=_now())
+            console.print(escape(f"Removed {remove}; revision {revision}."))
+    return 0
 
 
 @cli.command("load-population")
@@ -319,14 +545,24 @@ def _settings(database: str | None, **overrides: Any) -> Settings:
     return replace(load_settings(), **given)
 
 
+def _metres(radius_km: float) -> float:
+    """Return what ``--radius-km`` says in metres; it is refused in kilometres, as it came."""
+    most_km = coverage.MAX_RADIUS_M / 1000
+    if not 0 < radius_km <= most_km:
+        raise QueryError(
+            f"--radius-km: expected over 0 to {most_km:g} kilometres, got {radius_km:g}"
+        )
+    return radius_km * 1000
+
+
 def _warn_of_missing(settings: Settings) -> None:
     """Tell the operator which settings a public service must have and this one lacks."""
     missing = missing_settings(settings)
     if missing:
-        stderr.print("[yellow]Not set, but required by law for a public service:[/]")
+        stderr.print("[yellow]Not set, but required of a public service:[/]")
         for name in missing:
             stderr.print(f"  {name}")
-        stderr.print("Imprint and privacy pages say so; docs/settings.md explains each.")
+        stderr.print("The pages say so where it is missing; docs/settings.md explains each.")
 
 
 @contextmanager
@@ -471,6 +707,127 @@ def _print_findings(words: str, findings: Sequence[review.Finding]) -> None:
     console.print(table)
     if len(findings) > SHOWN:
         console.print(f"… and {len(findings) - SHOWN} more; --out FILE.csv has them all.")
+
+
+def _print_demands(demands: Sequence[Demand]) -> None:
+    table = Table(title=f"{len(demands)} demands", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("Name", "bedarf=", "Per", "Date", "Areas", "Unknown", "People", "Source"):
+        number = heading in {"Areas", "Unknown", "People"}
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
+    for demand in demands:
+        table.add_row(
+            escape(demand.name),
+            demand.slug,
+            LEVEL_NAMES[demand.level].split()[0],
+            german_date(demand.as_of, missing="?"),
+            german_number(len(demand.figures)),
+            german_number(demand.unknown),
+            german_number(demand.total),
+            escape(demand.source_note),
+        )
+    console.print(table)
+
+
+def _print_states(states: Sequence[StateSummary]) -> None:
+    table = Table(title=f"{len(states)} states", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("Name", "Day", "Taken at", "Revision", "Records", "Erased since"):
+        number = heading in {"Revision", "Records", "Erased since"}
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
+    for state in states:
+        table.add_row(
+            escape(state.name),
+            german_date(state.today),
+            f"{state.taken_at:%Y-%m-%d %H:%M} UTC",
+            german_number(state.revision),
+            german_number(state.records),
+            german_number(state.erased),
+        )
+    console.print(table)
+
+
+def _rows(table: DataFrame) -> list[dict[str, Any]]:
+    """Return each row, missing values as None."""
+    known = table.astype(object).where(table.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
+
+
+CHANGE_WORDS: Final[Mapping[Kind, tuple[str, str]]] = {
+    "added": ("neuer Ort", "neue Orte"),
+    "gone": ("Ort fehlt", "Orte fehlen"),
+    "moved": ("Ort umgezogen", "Orte umgezogen"),
+    "better_coordinate": ("Punkt genauer", "Punkte genauer"),
+    "rougher_coordinate": ("Punkt ungenauer", "Punkte ungenauer"),
+    "confirmed": ("Eintrag neu bestätigt", "Einträge neu bestätigt"),
+    "recategorised": ("Eintrag anders eingeordnet", "Einträge anders eingeordnet"),
+    "reworded": ("Eintrag anders beschrieben", "Einträge anders beschrieben"),
+}
+CROSSING_WORDS: Final = {"became_gap": "neue Lücke", "no_longer_gap": "keine Lücke mehr"}
+PART_WORDS: Final = {"data": "bessere Daten", "real": "Veränderung", "rest": "Übriges"}
+
+
+def _print_changes(found: Changes, table: DataFrame, level: Level) -> None:
+    moved = table[
+        table["crossed"].notna()
+        | (table["places_change"].fillna(0) != 0)
+        | (table["people_reached_change"].fillna(0).round() != 0)
+    ]
+    printed = Table(
+        title=f"{LEVEL_NAMES[level]}, {escape(found.old)} → {escape(found.new)}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in CHANGE_CELLS:
+        is_text = heading in {"Gebiet", "Schwelle"}
+        printed.add_column(heading, justify="left" if is_text else "right", overflow="fold")
+    for row in moved.to_dict("records"):
+        printed.add_row(*(escape(cell(row)) for cell in CHANGE_CELLS.values()))
+    console.print(printed)
+    console.print(f"{len(table) - len(moved)} Gebiete ohne Veränderung.")
+    counts = [
+        f"{german_number(count)} {words[count != 1]}"
+        for kind, words in CHANGE_WORDS.items()
+        if (count := found.count(kind))
+    ]
+    console.print(f"Einträge: {', '.join(counts) or 'keine Veränderung'}.", soft_wrap=True)
+    if found.boundaries_changed:
+        console.print(
+            "Die Grenzen sind andere als damals: verglichen werden die Zahlen, wie sie"
+            " veröffentlicht wurden; was bessere Daten sind, lässt sich nicht abtrennen.",
+            soft_wrap=True,
+        )
+    for name, erased in ((found.old, found.erased_old), (found.new, found.erased_new)):
+        if erased:
+            console.print(escape(f"{name}: {erased} Einträge wurden seither gelöscht."))
+
+
+def _signed(value: float) -> str:
+    text = german_number(value, missing="?")
+    return f"+{text}" if value > 0 and text != "0" else text.replace("-", "−")
+
+
+CHANGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
+    "Gebiet": lambda row: row["name"],
+    "Orte\nvorher": lambda row: german_number(row["places_old"]),
+    "dazu": lambda row: german_number(row["gained"], missing="?"),
+    "weg": lambda row: german_number(row["lost"], missing="?"),
+    "Orte\nnachher": lambda row: german_number(row["places_new"]),
+    "erreicht\nvorher": lambda row: german_percent(row["share_reached_old"], 1, missing="?"),
+    "erreicht\nnachher": lambda row: german_percent(row["share_reached_new"], 1, missing="?"),
+    "Menschen\nerreicht": lambda row: _signed(row["people_reached_change"]),
+    "davon\nVeränderung": lambda row: _signed(row["people_reached_real"]),
+    "bessere\nDaten": lambda row: _signed(row["people_reached_data"]),
+    "Übriges": lambda row: _signed(row["people_reached_rest"]),
+    "Schwelle": lambda row: _crossing(row["crossed"], row["crossed_by"]),
+}
+"""Heading and text of each printed column; a question mark is unknown."""
+
+
+def _crossing(crossed: object, part: object) -> str:
+    if not isinstance(crossed, str):
+        return ""
+    by = f" ({PART_WORDS[part]})" if isinstance(part, str) else ""
+    return CROSSING_WORDS[crossed] + by
 
 
 def _print_coverage(

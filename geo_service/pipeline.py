@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Final
 import geopandas as gpd
 import pandas as pd
 
-from geo_service import geocoding, municipalities, population, reading, records
-from geo_service.errors import ConflictError, ValidationError
+from geo_service import demand, geocoding, municipalities, population, reading, records
+from geo_service.errors import ConflictError, QueryError, ValidationError
+from geo_service.formats import german_date
+from geo_service.names import slug
 from geo_service.schema import (
     RECORD_COLUMNS,
+    Demand,
     ImportReport,
     Initiatives,
     Records,
@@ -24,16 +27,28 @@ from geo_service.schema import (
     check_initiatives,
     check_records,
 )
+from geo_service.snapshot import Snapshot, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from geo_service.schema import Duplicate
+    from geo_service.coverage import CoverageParameters
+    from geo_service.schema import Duplicate, Issue
     from geo_service.snapshot import Territory
-    from geo_service.store import ImportOutcome, Store
+    from geo_service.store import DatedState, ImportOutcome, Store
 
-__all__ = ["PopulationReport", "Workshop", "import_file", "load_population", "refresh"]
+__all__ = [
+    "DemandReport",
+    "PopulationReport",
+    "Workshop",
+    "check_state",
+    "import_file",
+    "load_demand",
+    "load_population",
+    "refresh",
+    "take_state",
+]
 
 ATTEMPTS: Final = 3
 """How often an import starts anew when another one committed in between."""
@@ -77,6 +92,18 @@ class PopulationReport:
     revision: int
     basis: str
     grid: population.LocatedGrid
+
+
+@dataclass(frozen=True, slots=True)
+class DemandReport:
+    """What loading a demand did; `absent` areas are missing in the file, so unknown."""
+
+    revision: int
+    demand: Demand
+    rows: int
+    accepted: int
+    absent: int
+    issues: tuple[Issue, ...]
 
 
 def import_file(
@@ -185,6 +212,148 @@ def load_population(path: Path, workshop: Workshop) -> PopulationReport:
     people = population.locate_grid(cells, workshop.territory.index.find)
     revision = workshop.store.save_population(people, now=_now())
     return PopulationReport(revision, people.basis, population.describe_grid(cells, people))
+
+
+def load_demand(
+    path: Path,
+    workshop: Workshop,
+    *,
+    name: str,
+    source_note: str = "",
+    as_of: str | None = None,
+    column: str | None = None,
+    dash_unknown: bool = False,
+    partial: bool = False,
+) -> DemandReport:
+    """Load figures of any people per Gemeinde, Verbandsgemeinde or Kreis: all or nothing.
+
+    A demand of this name is replaced whole; the same file again changes nothing.
+
+    Parameters
+    ----------
+    path
+        CSV or XLSX with keys and figures; see docs/demand.md.
+    workshop
+        Store and territory.
+    name
+        What the people are called, such as ``Schutzsuchende 2024``.
+    source_note, as_of
+        Where the figures come from, and the day, month or year they are of.
+    column, dash_unknown
+        See `demand.read_figures`.
+    partial
+        Load the rows that hold although others have an error: those areas are unknown.
+
+    Raises
+    ------
+    FileFormatError
+        If the file as a whole cannot be read.
+    ValidationError
+        If a row has an error, unless `partial`; if none holds, or levels are mixed.
+    QueryError
+        If `name` or `as_of` cannot be used.
+    """
+    key = _make_slug(name)
+    if as_of is not None:
+        _check_date(as_of)
+    table = demand.read_figures(
+        reading.read_records(path),
+        workshop.territory.municipalities,
+        successors=workshop.territory.successors,
+        column=column,
+        dash_unknown=dash_unknown,
+    )
+    if table.rejected and not partial:
+        raise ValidationError(
+            f"{path.name}: expected {table.rows} valid rows, got {table.rejected} with an error;"
+            " nothing was loaded (--partial loads the others)",
+            table.issues,
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    loaded = Demand(key, name, table.level, table.figures, source_note, as_of, digest)
+    revision = workshop.store.save_demand(loaded, now=_now())
+    return DemandReport(revision, loaded, table.rows, table.accepted, table.absent, table.issues)
+
+
+def take_state(
+    workshop: Workshop,
+    *,
+    name: str,
+    parameters: CoverageParameters,
+    today: dt.date,
+    demand_slug: str | None = None,
+) -> DatedState:
+    """Keep records, people, boundaries' version, parameters and results for good.
+
+    Parameters
+    ----------
+    workshop
+        Store and territory.
+    name
+        What the state is called; no other has this name.
+    parameters
+        What the results are measured with.
+    today
+        Day that staleness is judged by.
+    demand_slug
+        The demand whose people count; the whole population if None.
+
+    Raises
+    ------
+    QueryError
+        If the name is taken or cannot be one.
+    NotFoundError
+        If there is no such demand.
+    StoreError
+        If the database cannot be read or written.
+    """
+    key = _make_slug(name)
+    for attempt in range(1, ATTEMPTS + 1):
+        current = Snapshot.of(workshop.store.read(), workshop.territory)
+        state = current.as_state(
+            name, key, parameters, today=today, taken_at=_now(), demand=demand_slug
+        )
+        try:
+            workshop.store.save_state(state)
+        except ConflictError:
+            if attempt == ATTEMPTS:
+                raise
+            continue
+        return state
+    raise ConflictError("unreachable")
+
+
+def check_state(state: DatedState, territory: Territory) -> str | None:
+    """Measure a dated state again; return None where every figure is the same to the last digit.
+
+    Else say why it cannot be, or what differs.
+    """
+    if state.boundaries != territory.boundaries:
+        return "the boundaries have changed since; its figures stand as they were published"
+    if state.erased:
+        return f"{state.erased} records were erased since; its figures stand as they were published"
+    again = Snapshot.of_state(state, territory).levels(parameters_of(state), today=state.today)
+    differing = [
+        f"{level}.{column}"
+        for level, table in state.results.items()
+        for column in table.columns
+        if column not in again[level] or not table[column].equals(again[level][column])
+    ]
+    return f"measured anew, other figures come out: {', '.join(differing)}" if differing else None
+
+
+def _make_slug(name: str) -> str:
+    found = slug(name)
+    if not found or len(name) > 80 or not name.isprintable():
+        raise QueryError(f"name: expected 1 to 80 characters, one a letter or digit, got {name!r}")
+    return found
+
+
+def _check_date(text: str) -> None:
+    try:
+        german_date(text)
+    except ValueError:
+        raise QueryError(f"date: expected JJJJ, JJJJ-MM or JJJJ-MM-TT, got {text!r}") from None
 
 
 def _apply(

@@ -13,7 +13,7 @@ import datetime as dt
 import json
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NewType, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, TypeAlias, get_args
 
 import geopandas as gpd
 import numpy as np
@@ -101,6 +101,12 @@ WHEELCHAIR: Final = ("yes", "limited", "no")
 """Values of `wheelchair`, as OpenStreetMap uses them; unknown is missing."""
 
 MunicipalityCheck: TypeAlias = Literal["match", "mismatch", "unstated"]
+
+Judgement: TypeAlias = Literal["gap", "no_gap", "uncertain", "too_small", "unknown"]
+"""Whether an area is a gap; `uncertain` where that depends on where rough points really are,
+`too_small` where too few people are counted, `unknown` where no figure of people is known."""
+
+JUDGEMENTS: Final[tuple[Judgement, ...]] = get_args(Judgement)
 
 STALE_AFTER_MONTHS: Final = 24
 """A record neither confirmed nor stated within so many months counts as stale."""
@@ -214,21 +220,55 @@ class Failed:
 GeocodeResult: TypeAlias = Found | NotFound | Ambiguous | Failed
 
 
+PopulationBasis: TypeAlias = Literal["seat_points", "grid_1km", "grid_100m", "figures"]
+
+
 @dataclass(frozen=True, slots=True)
 class Population:
     """Where people live: weighted points in EPSG:25832, each in one municipality.
 
     `basis` says what the points are: ``seat_points`` (a municipality's whole population at
-    its seat), ``grid_1km`` or ``grid_100m`` (cell centres of the Zensus grid).
-    All arrays have the same length.
+    its seat), ``grid_1km`` or ``grid_100m`` (cell centres of the Zensus grid), ``figures``
+    (a loaded table of any people, at the seats). All arrays have the same length. `people`
+    is NaN where the figure is unknown: that point is in no sum. `name` says which people
+    are meant; empty: the whole population.
     """
 
-    basis: Literal["seat_points", "grid_1km", "grid_100m"]
+    basis: PopulationBasis
     source_note: str
     ags: NDArray[np.object_]
     x_m: NDArray[np.float64]
     y_m: NDArray[np.float64]
     people: NDArray[np.float64]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Figures of any people per area of one level, as a table gave them.
+
+    `figures` has every area of `level` by its key; None is unknown, never zero. `slug` names
+    the demand in addresses; `as_of` is ``JJJJ``, ``JJJJ-MM``, ``JJJJ-MM-TT`` or unknown;
+    `sha256` is the file's.
+    """
+
+    slug: str
+    name: str
+    level: Level
+    figures: Mapping[str, float | None]
+    source_note: str
+    as_of: str | None = None
+    sha256: str = ""
+
+    @property
+    def total(self) -> float:
+        """The sum of the known figures."""
+        return math.fsum(value for value in self.figures.values() if value is not None)
+
+    @property
+    def unknown(self) -> int:
+        """How many areas have no figure."""
+        return sum(value is None for value in self.figures.values())
 
 
 # ------------------------------------------------------------------------------ tables
@@ -333,21 +373,37 @@ COVERAGE_COLUMNS: Final[Mapping[str, str]] = {
     "people_counted": "float64",
     "people_reached": "float64",
     "share_reached": "float64",
+    "share_low": "float64",
+    "share_high": "float64",
     "people_beyond": "float64",
+    "beyond_low": "float64",
+    "beyond_high": "float64",
     "nearest_seat_m": "float64",
+    "nearest_seat_low_m": "float64",
+    "nearest_seat_high_m": "float64",
     "nearest_mean_m": "float64",
+    "nearest_mean_low_m": "float64",
+    "nearest_mean_high_m": "float64",
     "e2sfca": "float64",
+    "e2sfca_low": "float64",
+    "e2sfca_high": "float64",
     "gap": "boolean",
+    "judgement": "str",
     "gap_reason": "str",
+    "small_numbers": "boolean",
     "rough": "int64",
     "stale": "int64",
     "undated": "int64",
+    "municipalities_unknown": "int64",
     "population_basis": "str",
 }
 """`Coverage`. `population` is the register's figure; `people_counted` is what the demand
 points of `population_basis` add up to and what `share_reached` (0 to 1) divides by.
-`nearest_seat_m` is set at level ``gemeinde`` only. `rough`, `stale` and `undated` count
-records of the area, and may overlap. Missing means it cannot be said."""
+`nearest_seat_m` is set at level ``gemeinde`` only. `…_low` and `…_high` bound an indicator
+when every roughly located place stands anywhere in its municipality. `judgement` is one of
+`JUDGEMENTS`; `small_numbers` warns of a ratio of few places or people. `rough`, `stale` and
+`undated` count records of the area, and may overlap; `municipalities_unknown` counts its
+municipalities without a figure for the chosen demand. Missing means it cannot be said."""
 
 PUBLIC_COLUMNS: Final[tuple[str, ...]] = (
     "id",
@@ -389,7 +445,7 @@ def _check_columns(frame: pd.DataFrame, columns: Mapping[str, str], table: str) 
     for name, dtype in columns.items():
         if str(frame[name].dtype) != dtype:
             raise SchemaError(f"{table}.{name}: expected {dtype}, got {frame[name].dtype}")
-        if dtype == "str" and bool((frame[name] == "").any()):
+        if dtype == "str" and bool((frame[name].to_numpy(dtype=object) == "").any()):
             raise SchemaError(f"{table}.{name}: expected missing for unknown, got an empty text")
     if not frame.index.equals(pd.RangeIndex(len(frame))):
         raise SchemaError(f"{table}: expected the index 0..{len(frame) - 1}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import datetime as dt
+import hashlib
 import json
 import threading
 import time
@@ -21,27 +22,52 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import numpy as np
 import pandas as pd
 
+from geo_service import changes
+from geo_service import demand as demands
 from geo_service import gazetteer as gazetteers
 from geo_service import municipalities as territories
 from geo_service import population as populations
-from geo_service.coverage import CoverageParameters, compute_levels
-from geo_service.errors import FileFormatError, GeoServiceError, StoreError
+from geo_service.coverage import (
+    CoverageParameters,
+    Ground,
+    Terrain,
+    measure_terrain,
+    select_places,
+)
+from geo_service.errors import (
+    FileFormatError,
+    GeoServiceError,
+    NotFoundError,
+    QueryError,
+    StoreError,
+)
 from geo_service.schema import LEVELS
+from geo_service.store import DatedState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from geo_service.changes import Changes
     from geo_service.schema import (
         Areas,
         Coverage,
+        Demand,
         Initiatives,
         Level,
         Municipalities,
         Population,
     )
-    from geo_service.store import Store, StoredState
+    from geo_service.store import StateSummary, Store, StoredState
 
-__all__ = ["HolderStatus", "Snapshot", "SnapshotHolder", "Territory", "load_territory"]
+__all__ = [
+    "HolderStatus",
+    "Snapshot",
+    "SnapshotHolder",
+    "Territory",
+    "compare",
+    "load_territory",
+    "parameters_of",
+]
 
 T = TypeVar("T")
 
@@ -88,6 +114,9 @@ class Territory:
     successors
         Keys that no longer exist, of municipalities (8 digits) and Verbandsgemeinden (9),
         and the present one that each became.
+    boundaries
+        Which boundaries these are: ``sha256`` of the file, ``territorial_date`` and
+        ``boundary_date``. Two territories of the same ``sha256`` are the same.
     """
 
     municipalities: Municipalities
@@ -95,6 +124,7 @@ class Territory:
     about: Mapping[str, Any] = field(default_factory=dict)
     origin: gazetteers.Origin = gazetteers.REGISTER
     successors: Mapping[str, str] = field(default_factory=dict)
+    boundaries: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def areas(self) -> Mapping[Level, Areas]:
@@ -115,6 +145,11 @@ class Territory:
     def seats(self) -> Population:
         """Where people count while no population grid is loaded."""
         return populations.seat_population(self.municipalities)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """The municipalities made ready for measuring coverage."""
+        return Ground(self.municipalities)
 
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -149,13 +184,21 @@ def load_territory(data_dir: Path) -> Territory:
         about = json.loads(about_file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise FileFormatError(f"{about_file}: expected JSON, got {error}") from error
+    boundary_file = folder / "gemeinden.gpkg"
     return Territory(
-        territories.load_municipalities(folder / "gemeinden.gpkg"),
+        territories.load_municipalities(boundary_file),
         gazetteers.load_places(folder / "orte.csv"),
         about,
         gazetteers.load_origin(about_file),
         _load_successors(folder / "schluessel.csv"),
+        _identify(boundary_file, about),
     )
+
+
+def _identify(boundary_file: Path, about: Mapping[str, Any]) -> dict[str, str]:
+    """Say which boundaries these are: what the file holds, and the dates the build gave."""
+    dates = {name: str(about.get(name, "")) for name in ("territorial_date", "boundary_date")}
+    return {"sha256": hashlib.sha256(boundary_file.read_bytes()).hexdigest(), **dates}
 
 
 def _load_successors(path: Path) -> dict[str, str]:
@@ -274,7 +317,8 @@ class Snapshot:
     """Everything readers see, at one revision. Never change a table of it.
 
     `population` is the loaded grid or, where none is loaded, the seats of the
-    municipalities; its `basis` says which.
+    municipalities; its `basis` says which. `demands` are the loaded figures of other people,
+    `states` the list of dated states, oldest first.
     """
 
     revision: int
@@ -282,6 +326,8 @@ class Snapshot:
     initiatives: Initiatives
     population: Population
     territory: Territory
+    demands: tuple[Demand, ...] = ()
+    states: tuple[StateSummary, ...] = ()
     _derived: _Derived = field(default_factory=_Derived, repr=False)
 
     @classmethod
@@ -293,6 +339,48 @@ class Snapshot:
             initiatives=state.initiatives,
             population=state.population or territory.seats,
             territory=territory,
+            demands=state.demands,
+            states=state.states,
+        )
+
+    @classmethod
+    def of_state(cls, state: DatedState, territory: Territory) -> Snapshot:
+        """Make the snapshot of a dated state: its records and people, as they were.
+
+        What is measured of it equals the state's results to the last digit, with
+        `parameters_of` the state and its day, where `territory` has the boundaries of then
+        and no record was erased since.
+        """
+        return cls(
+            revision=state.revision,
+            changed_at=state.taken_at,
+            initiatives=state.initiatives,
+            population=state.population,
+            territory=territory,
+        )
+
+    def as_state(
+        self,
+        name: str,
+        slug: str,
+        parameters: CoverageParameters,
+        *,
+        today: dt.date,
+        taken_at: dt.datetime,
+        demand: str | None = None,
+    ) -> DatedState:
+        """Measure all levels, and return that with all it rests on as a dated state."""
+        return DatedState(
+            slug=slug,
+            name=name,
+            taken_at=taken_at,
+            revision=self.revision,
+            today=today,
+            parameters=dataclasses.asdict(parameters),
+            boundaries=dict(self.territory.boundaries),
+            initiatives=self.initiatives,
+            population=self.demand(demand),
+            results=self.levels(parameters, today=today, demand=demand),
         )
 
     @property
@@ -320,22 +408,91 @@ class Snapshot:
         """
         return self._derived.get(key, make)
 
-    def coverage(
-        self, level: Level, parameters: CoverageParameters | None = None, *, today: dt.date
-    ) -> Coverage:
-        """Return the coverage of a level's areas; measured once for all levels."""
+    def demand(self, slug: str | None) -> Population:
+        """Return the people of a loaded demand where they live; the population if None.
+
+        Raises
+        ------
+        NotFoundError
+            If no demand has this slug.
+        QueryError
+            If its figures are of another territory.
+        """
+        if slug is None:
+            return self.population
+        found = next((demand for demand in self.demands if demand.slug == slug), None)
+        if found is None:
+            names = ", ".join(demand.slug for demand in self.demands) or "there is none"
+            raise NotFoundError(f"demand: expected a loaded one ({names}), got {slug!r}")
+        return self.derive(
+            ("demand", slug),
+            lambda: demands.distribute(
+                found, self.municipalities, self.population, self.territory.seats
+            ),
+        )
+
+    def terrain(self, demand: str | None = None) -> Terrain:
+        """Return the Land with the people of a demand, made ready for measuring coverage.
+
+        Raises
+        ------
+        NotFoundError, QueryError
+            As `demand`.
+        """
+        return self.derive(
+            ("terrain", demand), lambda: Terrain.of(self.territory.ground, self.demand(demand))
+        )
+
+    def levels(
+        self,
+        parameters: CoverageParameters | None = None,
+        *,
+        today: dt.date,
+        demand: str | None = None,
+        initiatives: Initiatives | None = None,
+    ) -> Mapping[Level, Coverage]:
+        """Return the coverage of every level's areas.
+
+        Parameters
+        ----------
+        parameters
+            The defaults of `CoverageParameters` if None.
+        today
+            Day that staleness is judged by.
+        demand
+            Slug of a loaded demand; the population if None.
+        initiatives
+            The records of a scenario, measured anew each time; those of the snapshot,
+            measured once, if None.
+
+        Raises
+        ------
+        NotFoundError, QueryError
+            As `demand`.
+        """
         chosen = parameters or CoverageParameters()
-
-        def make() -> dict[Level, Coverage]:
-            return compute_levels(
-                self.initiatives,
-                self.municipalities,
-                self.population,
-                parameters=chosen,
-                today=today,
+        if initiatives is not None:
+            return measure_terrain(
+                initiatives, self.terrain(demand), parameters=chosen, today=today
             )
+        return self.derive(
+            ("coverage", chosen, today, demand),
+            lambda: measure_terrain(
+                self.initiatives, self.terrain(demand), parameters=chosen, today=today
+            ),
+        )
 
-        return self.derive(("coverage", chosen, today), make)[level]
+    def coverage(
+        self,
+        level: Level,
+        parameters: CoverageParameters | None = None,
+        *,
+        today: dt.date,
+        demand: str | None = None,
+        initiatives: Initiatives | None = None,
+    ) -> Coverage:
+        """Return the coverage of a level's areas; see `levels`."""
+        return self.levels(parameters, today=today, demand=demand, initiatives=initiatives)[level]
 
     @property
     def source_notes(self) -> tuple[str, ...]:
@@ -348,6 +505,91 @@ class Snapshot:
         named = sorted(f"{source} ({licence})" for source, licence in origins.to_numpy().tolist())
         notes = (*self.territory.source_notes, self.population.source_note, *named)
         return tuple(dict.fromkeys(note for note in notes if note))
+
+
+def parameters_of(state: DatedState) -> CoverageParameters:
+    """Return the parameters that a dated state was measured with."""
+    return CoverageParameters(**{name: _frozen(v) for name, v in state.parameters.items()})
+
+
+def compare(
+    old: DatedState, new: DatedState | Snapshot, *, today: dt.date, territory: Territory
+) -> Changes:
+    """Say what changed from a dated state to another one, or to the current snapshot.
+
+    Parameters
+    ----------
+    old
+        Its parameters, and its kind of people, are those of the comparison.
+    new
+        A state that was measured otherwise, or the current snapshot, is measured anew.
+    today
+        The day by which a current snapshot is judged.
+    territory
+        The present one.
+
+    Raises
+    ------
+    QueryError
+        If the states are of different people, or of different parameters and boundaries.
+    """
+    parameters = parameters_of(old)
+    if isinstance(new, Snapshot):
+        new = _as_of_now(new, old, parameters, today)
+    if old.population.name != new.population.name:
+        raise QueryError(
+            "states: expected both of the same people, got"
+            f" {old.population.name or 'the population'!r} and"
+            f" {new.population.name or 'the population'!r}"
+        )
+    if parameters_of(new) != parameters:
+        if new.boundaries != territory.boundaries:
+            raise QueryError(
+                f"states: expected the parameters of {old.name!r}, got others in {new.name!r},"
+                " whose boundaries are no longer there to measure it anew"
+            )
+        again = Snapshot.of_state(new, territory).levels(parameters, today=new.today)
+        new = dataclasses.replace(new, results=again)
+    grounds = {"old": Snapshot.of_state(old, territory), "new": Snapshot.of_state(new, territory)}
+    days = {"old": old.today, "new": new.today}
+    return changes.compare_states(
+        old,
+        new,
+        territory.municipalities,
+        measure=lambda initiatives, side: grounds[side].levels(
+            parameters, today=days[side], initiatives=initiatives
+        ),
+        counts=lambda initiatives, side: select_places(initiatives, parameters, today=days[side]),
+    )
+
+
+def _as_of_now(
+    current: Snapshot, old: DatedState, parameters: CoverageParameters, today: dt.date
+) -> DatedState:
+    """Return the current snapshot as a state; where a demand is gone, among its people of then."""
+    slugs = {demand.name: demand.slug for demand in current.demands}
+    name = old.population.name
+    if name and name not in slugs:
+        current = Snapshot(
+            current.revision,
+            current.changed_at,
+            current.initiatives,
+            old.population,
+            current.territory,
+        )
+    return current.as_state(
+        "jetzt",
+        "jetzt",
+        parameters,
+        today=today,
+        taken_at=current.changed_at,
+        demand=slugs.get(name),
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """Return what JSON made lists of as tuples again."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 # ------------------------------------------------------------------------------ holder

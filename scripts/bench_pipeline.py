@@ -28,10 +28,14 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from geo_service import schema
+    from geo_service.snapshot import Territory
 
 Result = TypeVar("Result")
 
@@ -64,6 +68,13 @@ def best_of(runs: int, work: Callable[[], Result]) -> tuple[float, Result]:
         result = work()
         shortest = min(shortest, time.perf_counter() - start)
     return shortest, result
+
+
+def processor_s(work: Callable[[], Result]) -> tuple[float, Result]:
+    """Return the seconds that the processor works, and the result: other work does not count."""
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
 
 
 # ------------------------------------------------------------------------- benchmarks
@@ -192,25 +203,33 @@ def bench_e2sfca() -> list[Row]:
     return rows
 
 
-def bench_coverage() -> list[Row]:
-    """Measure all indicators at four levels with 100,000 places; no peer, a limit of 1 s."""
-    import datetime as dt
-    from functools import partial
-
-    import geopandas as gpd
+def _scatter(
+    territory: Territory, count: int, random: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.object_]]:
+    """Return longitudes, latitudes and keys of `count` random points in the Land."""
     import numpy as np
-    import pyproj
 
-    from geo_service import coverage, municipalities, population, schema
+    west, south, east, north = territory.bounds
+    parts, left = [], count
+    while left > 0:  # in parts, so that the peak of memory is the work's
+        lon, lat = random.uniform(west, east, 100_000), random.uniform(south, north, 100_000)
+        ags = territory.index.find(lon, lat)
+        inside = np.flatnonzero(ags != None)[:left]  # noqa: E711 - elementwise
+        parts.append((lon[inside], lat[inside], ags[inside]))
+        left -= len(inside)
+    lon, lat, ags = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return lon, lat, ags
 
-    land = municipalities.load_municipalities(ROOT / "data" / "gemeinden" / "gemeinden.gpkg")
-    find = municipalities.MunicipalityIndex(land).find
-    random = np.random.default_rng(4)
-    west, south, east, north = land.total_bounds
-    lon, lat = random.uniform(west, east, 250_000), random.uniform(south, north, 250_000)
-    ags = find(lon, lat)
-    inside = np.flatnonzero(ags != None)[:100_000]  # noqa: E711 - elementwise
-    count = len(inside)
+
+def _random_places(
+    territory: Territory, count: int, random: np.random.Generator
+) -> schema.Initiatives:
+    """Return places of every kind, age and precision in the Land."""
+    import geopandas as gpd
+
+    from geo_service import schema
+
+    lon, lat, ags = _scatter(territory, count, random)
     values = {
         "id": [f"r{number}" for number in range(count)],
         "name": ["Ort"] * count,
@@ -219,40 +238,135 @@ def bench_coverage() -> list[Row]:
         "source_line": list(range(count)),
         "coordinate_status": ["found"] * count,
         "coordinate_precision": random.choice(schema.PRECISIONS, count).tolist(),
-        "ags": ags[inside].tolist(),
+        "ags": ags.tolist(),
     }
-    places = schema.check_initiatives(
-        gpd.GeoDataFrame(
-            schema.as_columns(values, schema.INITIATIVE_COLUMNS),
-            geometry=gpd.points_from_xy(lon[inside], lat[inside]),
-            crs=schema.WGS84,
-        )
-    )
+    table = schema.as_columns(values, schema.INITIATIVE_COLUMNS)
+    points = gpd.points_from_xy(lon, lat)
+    return schema.check_initiatives(gpd.GeoDataFrame(table, geometry=points, crs=schema.WGS84))
 
+
+def _random_cells(
+    territory: Territory, size_m: int, count: int, random: np.random.Generator
+) -> schema.Population:
+    """Return populated cells of a grid in random places of the Land."""
+    import numpy as np
+    import pyproj
+
+    from geo_service import population, schema
+
+    lon, lat, _ = _scatter(territory, 2 * count, random)
     to_grid = pyproj.Transformer.from_crs(schema.WGS84, population.GRID_CRS, always_xy=True)
-    centres = np.unique(np.column_stack(to_grid.transform(lon, lat)) // 1000 * 1000 + 500, axis=0)
-    x_m, y_m = centres[random.permutation(len(centres))[:24_000]].T
-    people = random.integers(3, 2000, len(x_m)).astype(np.float64)
-    cells = population.GridCells(1000, x_m, y_m, people, unknown=0, rows=len(x_m))
+    corners = np.column_stack(to_grid.transform(lon, lat)) // size_m * size_m
+    centres = np.unique(corners + size_m / 2, axis=0)
+    x_m, y_m = centres[random.permutation(len(centres))[:count]].T
+    people = random.integers(3, 2 * size_m, len(x_m)).astype(np.float64)
+    cells = population.GridCells(
+        1000 if size_m == 1000 else 100, x_m, y_m, people, unknown=0, rows=len(x_m)
+    )
+    return population.locate_grid(cells, territory.index.find)
 
+
+def bench_coverage() -> list[Row]:
+    """Measure all indicators from nothing with 100,000 places, ranges included; no peer.
+
+    In seconds of the processor, the territory's and the people's making ready included.
+    """
+    import datetime as dt
+    from functools import partial
+
+    import numpy as np
+
+    from geo_service import coverage
+    from geo_service.snapshot import load_territory
+
+    territory = load_territory(ROOT / "data")
+    random = np.random.default_rng(4)
+    places = _random_places(territory, 100_000, random)
     rows = []
-    for where in (population.seat_population(land), population.locate_grid(cells, find)):
+    for where in (territory.seats, _random_cells(territory, 1000, 13_000, random)):
         for radius_m in (5000.0, 10_000.0):
             measure = partial(
                 coverage.compute_levels,
                 places,
-                land,
+                territory.municipalities,
                 where,
                 parameters=coverage.CoverageParameters(radius_m=radius_m),
                 today=dt.date(2026, 11, 23),
             )
-            ours_s, levels = best_of(3, measure)
-            if any(table["places"].sum() != count for table in levels.values()):
+            ours_s, levels = processor_s(measure)
+            if any(table["places"].sum() != len(places) for table in levels.values()):
                 raise RuntimeError("coverage: places of a level do not add up to all")
             note = f"{where.basis}, {len(where.people):,} points; radius {radius_m / 1000:.0f} km"
-            work = f"all coverage indicators, four levels, {count:,} places"
+            work = f"all coverage indicators, four levels, {len(places):,} places"
             rows.append(Row(work, ours_s, None, note))
     return rows
+
+
+def bench_planning() -> list[Row]:
+    """Time a planner's clicks: all indicators, four levels, ranges included; limits only."""
+    import datetime as dt
+    from functools import partial
+
+    import numpy as np
+
+    from geo_service import coverage, schema
+    from geo_service.snapshot import load_territory
+
+    today = dt.date(2026, 11, 23)
+    territory = load_territory(ROOT / "data")
+    random = np.random.default_rng(4)
+    places = _example_places(territory, today)
+    ground = coverage.Ground(territory.municipalities)
+    rows: list[Row] = []
+
+    def click(
+        work: str,
+        limit_s: float,
+        terrain: coverage.Terrain,
+        records: schema.Initiatives,
+        questions: Sequence[coverage.CoverageParameters],
+    ) -> None:
+        """Ask each question once; the median counts, in seconds of the processor."""
+        measure = partial(coverage.measure_terrain, records, terrain, today=today)
+        times = [processor_s(partial(measure, parameters=asked))[0] for asked in questions]
+        seconds = float(np.median(times))
+        work = (
+            f"{work}, {len(records):,} places, {len(terrain.people):,} {terrain.population.basis}"
+        )
+        note = (
+            f"median of {len(times)}: {seconds * 1000:.0f} ms; at most {limit_s * 1000:.0f} wanted"
+        )
+        rows.append(Row(work, seconds, note=note))
+
+    first = coverage.CoverageParameters()
+    radii = [coverage.CoverageParameters(radius_m=1000.0 + 400 * n) for n in range(20)]
+    kinds = [coverage.CoverageParameters(categories=(name,)) for name in schema.CATEGORIES]
+    seats = coverage.Terrain.of(ground, territory.seats)
+    click("first answer of a process", 2.0, seats, places, [first])
+    click("another radius", 0.1, seats, places, radii)
+    click("another category", 0.1, seats, places, kinds)
+    click("what if, asked before", 0.05, seats, places, [first] * 20)
+    many = _random_places(territory, 100_000, random)
+    click("another radius", 1.0, seats, many, radii[8:12])
+    for size_m, count, limit_s in ((1000, 12_600, 1.0), (100, 500_000, 5.0)):
+        cells = coverage.Terrain.of(ground, _random_cells(territory, size_m, count, random))
+        click("first answer", limit_s, cells, places, [first])
+        click("another radius", limit_s, cells, places, radii[5:8])
+    return rows
+
+
+def _example_places(territory: Territory, today: dt.date) -> schema.Initiatives:
+    """Import the example records into a database that is thrown away."""
+    import tempfile
+
+    from geo_service.pipeline import Workshop, import_file
+    from geo_service.store import Store
+
+    with tempfile.TemporaryDirectory() as folder, Store(f"sqlite:///{folder}/x.db") as store:
+        store.migrate()
+        file = ROOT / "data" / "initiativen" / "initiativen.csv"
+        import_file(file, Workshop(store, territory), today=today)
+        return store.read().initiatives
 
 
 def bench_gazetteer() -> list[Row]:
@@ -385,6 +499,7 @@ BENCHMARKS: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "assign": bench_assign,
     "e2sfca": bench_e2sfca,
     "coverage": bench_coverage,
+    "planning": bench_planning,
     "gazetteer": bench_gazetteer,
     "import": bench_import,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,7 @@ def test_impossible_radius_is_refused(
 ) -> None:
     code, _, err = run(capsys, "coverage", "--radius-km", radius, "--database", sqlite_url)
     assert code == 2
-    assert "radius_m" in err
+    assert f"--radius-km: expected over 0 to 100 kilometres, got {float(radius):g}" in err
 
 
 def test_coverage_without_records_says_what_to_do(
@@ -219,4 +220,95 @@ def test_erase_removes_a_record_for_good(
     assert record["name"].encode() not in content
     code, _, err = run(capsys, "erase", record["id"], "--database", sqlite_url)
     assert code == 2
-    assert record["id"] in err
+    assert f"expected a record's id, got '{record['id']}'; the address of" in err
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("256.1.1.1", "got '256.1.1.1' (Name or service not known); choose another with --host"),
+        ("203.0.113.7", "got '203.0.113.7' (Cannot assign requested address); choose another"),
+        ("nix.." + "x" * 70, "choose another with --host"),
+        ("", "got none; choose one with --host"),
+    ],
+)
+def test_serve_says_that_the_address_is_wrong_and_not_the_port(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, host: str, said: str
+) -> None:
+    code, _, err = run(capsys, "serve", "--host", host, "--port", "8399", "--database", sqlite_url)
+    assert code == 2
+    assert "host: expected an address of this machine such as 127.0.0.1 or 0.0.0.0" in err
+    assert said in err
+    assert "--port" not in err
+
+
+def test_serve_says_that_the_port_is_taken(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, _, err = run(capsys, "serve", "--port", port, "--database", sqlite_url)
+    assert code == 2
+    assert f"port {port} on 127.0.0.1: expected a free port" in err
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("quatsch", "expected sqlite:///path/to/file or postgresql://"),
+        ("http://x/y", "got one that begins with http://"),
+        ("sqlite://", "state must outlive the process"),
+        ("postgresql://x:geheim@127.0.0.1:1/y", "127.0.0.1:1"),
+        ("sqlite:////", "expected a file, got a folder"),
+    ],
+)
+def test_wrong_database_url_says_what_was_expected_and_no_password(
+    capsys: pytest.CaptureFixture[str], url: str, said: str
+) -> None:
+    code, out, err = run(capsys, "review", "--database", url)
+    assert code == 2
+    assert said in err
+    assert "geheim" not in out + err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"", "a.csv: expected a row of headings, got an empty file"),
+        ("a.csv", b"\n \n", "a.csv: expected a row of headings, got only blank rows"),
+        ("a.csv", b"name,ort\nA\0B,Mainz\n", "a.csv: line 2: expected text, got a NUL byte"),
+        ("a.csv", b"name\nA\n\x81\xff\x9d", "a.csv: line 3: expected Windows-1252 text, got the"),
+        (
+            "a.csv",
+            b"name|category|city\nTreff|Begegnungsort|Mainz\n",
+            "the headings are: 'name|category|city' (cells are separated by semicolon, comma",
+        ),
+        ("a.csv", b"name,art\nA,Sonstiges\n", "got none; the headings are: 'name', 'art'\n"),
+        ("a.ods", b"PK", "a.ods: expected a file ending in .csv, .xlsx or .geojson, got '.ods'"),
+    ],
+)
+def test_file_that_is_no_list_says_where_what_was_expected_and_what_came(
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    tmp_path: Path,
+    name: str,
+    content: bytes,
+    said: str,
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    code, _, err = run(capsys, "import", str(file), "--database", sqlite_url)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_folder_is_no_file(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
+) -> None:
+    code, _, err = run(capsys, "import", str(tmp_path), "--database", sqlite_url)
+    assert code == 2
+    assert "is a directory" in err

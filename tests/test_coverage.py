@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from geo_service import coverage, municipalities, population
-from geo_service.coverage import CoverageParameters, compute_coverage, compute_levels
+from geo_service.coverage import CoverageParameters, compute_coverage, compute_levels, e2sfca
 from geo_service.errors import QueryError
 from geo_service.schema import (
     CATEGORIES,
@@ -451,9 +451,9 @@ def test_e2sfca_equals_pysal_access(seed: int) -> None:
 def test_e2sfca_in_parts_and_found_twice_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     demand, people, supply, capacity = plane(4, 200, 100, 40_000)
     whole = coverage.compute_e2sfca(demand, people, supply, capacity, steps=STEPS)
-    monkeypatch.setattr(coverage, "_PAIRS_AT_ONCE", 50)
+    monkeypatch.setattr(e2sfca, "_PAIRS_AT_ONCE", 50)
     parts = coverage.compute_e2sfca(demand, people, supply, capacity, steps=STEPS)
-    monkeypatch.setattr(coverage, "_PAIRS_KEPT", 0)
+    monkeypatch.setattr(e2sfca, "_PAIRS_KEPT", 0)
     twice = coverage.compute_e2sfca(demand, people, supply, capacity, steps=STEPS)
     np.testing.assert_allclose(parts, whole, rtol=1e-12)
     np.testing.assert_array_equal(twice, parts)

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import stat
 import threading
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +86,28 @@ def test_csv_has_the_contracts_columns_and_leaves_unknown_empty(
         "people_counted": "1000",
         "people_reached": "1000",
         "share_reached": "1",
+        "share_low": "1",
+        "share_high": "1",
         "people_beyond": "0",
+        "beyond_low": "0",
+        "beyond_high": "0",
         "nearest_seat_m": "1500",
+        "nearest_seat_low_m": "1500",
+        "nearest_seat_high_m": "1500",
         "nearest_mean_m": "1500",
+        "nearest_mean_low_m": "1500",
+        "nearest_mean_high_m": "1500",
         "e2sfca": "10",
+        "e2sfca_low": "10",
+        "e2sfca_high": "10",
         "gap": "false",
+        "judgement": "no_gap",
         "gap_reason": "",
+        "small_numbers": "true",
         "rough": "0",
         "stale": "0",
         "undated": "1",
+        "municipalities_unknown": "0",
         "population_basis": "seat_points",
     }
     unknown = ["places_per_10k", "share_reached", "nearest_mean_m", "e2sfca", "gap"]
@@ -340,7 +354,7 @@ def test_a_place_that_cannot_be_written_to_is_named_and_the_old_file_stays(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exports.os, "fsync", full)
+    monkeypatch.setattr(exports.files.os, "fsync", full)
     with pytest.raises(QueryError, match="No space left on device"):
         exports.write_coverage(path, table, areas, **NOTES)
     assert path.read_text() == "old"
@@ -353,3 +367,110 @@ def test_rows_are_written_with_neutral_cells_and_empty_unknowns(tmp_path: Path) 
     assert path.read_bytes() == b"id,name,distance_m\r\na,'=1+1,\r\nb,,-12.5\r\n"
     exports.write_rows(path, [])
     assert path.read_bytes() == b"\r\n"
+
+
+# ---------------------------------------------------------------------- the style for QGIS
+
+STYLE = exports.LayerStyle(
+    name='Anteil <b>&"x"</b>',
+    column="share_reached",
+    classes=[
+        exports.LayerClass("unter 50 %", "#186872", None, 0.5),
+        exports.LayerClass("ab 50 % < 100", "#f8f5e6", 0.5, None),
+    ],
+    hatches=[
+        exports.LayerHatch("keine", '"share_reached" IS NULL', "lines", "#6b6b6b", "#ffffff"),
+        exports.LayerHatch("unsicher", "\"judgement\" = 'uncertain'", "dots", "#0c0c0c", None),
+    ],
+)
+
+
+def styled(table: Coverage, areas: Areas, path: Path) -> Path:
+    path.write_bytes(render("gpkg", table, areas, style=STYLE))
+    return path
+
+
+def test_geopackage_holds_a_style_that_is_opened_by_default(
+    table: Coverage, areas: Areas, tmp_path: Path
+) -> None:
+    path = styled(table, areas, tmp_path / "x.gpkg")
+    assert [*pyogrio.list_layers(path)[:, 0]] == ["abdeckung_gemeinde", "layer_styles"]
+    with sqlite3.connect(path) as database:
+        database.row_factory = sqlite3.Row
+        (row,) = database.execute("SELECT * FROM layer_styles").fetchall()
+        geometry = database.execute("SELECT column_name FROM gpkg_geometry_columns").fetchone()[0]
+        kinds = dict(
+            tuple(found)
+            for found in database.execute("SELECT table_name, data_type FROM gpkg_contents")
+        )
+    database.close()
+    assert (row["f_table_name"], row["f_geometry_column"]) == ("abdeckung_gemeinde", geometry)
+    assert (row["useAsDefault"], row["styleName"]) == (1, STYLE.name)
+    assert kinds["layer_styles"] == "attributes"
+    assert len(pyogrio.read_dataframe(path, layer="abdeckung_gemeinde")) == len(table)
+
+
+def test_style_has_a_rule_and_a_symbol_for_every_class_and_hatching(
+    table: Coverage, areas: Areas, tmp_path: Path
+) -> None:
+    styles = pyogrio.read_dataframe(
+        styled(table, areas, tmp_path / "x.gpkg"), layer="layer_styles", read_geometry=False
+    )
+    root = ET.fromstring(styles["styleQML"][0])  # noqa: S314 - our own
+    assert root.find("renderer-v2").get("type") == "RuleRenderer"  # type: ignore[union-attr]
+    rules = root.findall("renderer-v2/rules/rule")
+    assert [rule.get("label") for rule in rules] == [
+        "unter 50 %",
+        "ab 50 % < 100",
+        "keine",
+        "unsicher",
+    ]
+    assert [rule.get("filter") for rule in rules] == [
+        '"share_reached" IS NOT NULL AND "share_reached" < 0.5',
+        '"share_reached" IS NOT NULL AND "share_reached" >= 0.5',
+        '"share_reached" IS NULL',
+        "\"judgement\" = 'uncertain'",
+    ]
+    symbols = {one.get("name"): one for one in root.findall("renderer-v2/symbols/symbol")}
+    layers = [
+        [layer.get("class") for layer in symbols[rule.get("symbol")].findall("layer")]
+        for rule in rules
+    ]
+    assert layers == [
+        ["SimpleFill"],
+        ["SimpleFill"],
+        ["SimpleFill", "LinePatternFill"],
+        ["PointPatternFill"],
+    ]
+    colours = [
+        one.get("value")
+        for one in root.findall(".//layer[@class='SimpleFill']/Option/Option[@name='color']")
+    ]
+    assert colours == ["24,104,114,255", "248,245,230,255", "255,255,255,255"]
+
+
+def test_rules_of_the_style_part_the_values_as_the_classes_do(
+    table: Coverage, areas: Areas, tmp_path: Path
+) -> None:
+    """The filters are SQL as well, so SQLite says which areas each rule draws."""
+    path = styled(table, areas, tmp_path / "x.gpkg")
+    styles = pyogrio.read_dataframe(path, layer="layer_styles", read_geometry=False)
+    root = ET.fromstring(styles["styleQML"][0])  # noqa: S314 - our own
+    drawn = {}
+    with sqlite3.connect(path) as database:
+        for rule in root.findall("renderer-v2/rules/rule"):
+            query = f"SELECT name FROM abdeckung_gemeinde WHERE {rule.get('filter')}"  # noqa: S608
+            drawn[rule.get("label")] = [name for (name,) in database.execute(query)]
+    database.close()
+    assert drawn["unter 50 %"] == ["Zestadt"]
+    assert drawn["ab 50 % < 100"] == ["Adorf"]
+    assert drawn["keine"] == ["Bedorf"]
+
+
+def test_styled_geopackages_are_the_same_bytes(table: Coverage, areas: Areas) -> None:
+    assert render("gpkg", table, areas, style=STYLE) == render("gpkg", table, areas, style=STYLE)
+
+
+def test_figures_rounded_for_files_stay_as_they_are(table: Coverage) -> None:
+    once = exports.round_figures(table)
+    pd.testing.assert_frame_equal(once, exports.round_figures(once))

@@ -183,6 +183,23 @@ def test_coverage_is_that_of_the_room_and_measured_once(small_land: Territory) -
     assert snapshot.coverage("kreis", today=TODAY) is not table
 
 
+def test_a_scenario_is_measured_anew_and_leaves_the_snapshots_own_figures(
+    small_land: Territory,
+) -> None:
+    snapshot = make_snapshot(small_land)
+    own = snapshot.levels(today=TODAY)
+    fewer = make_initiatives(1)
+    scenario = snapshot.levels(today=TODAY, initiatives=fewer)
+    expected = make_snapshot(small_land, 1).levels(today=TODAY)
+    for level in LEVELS:
+        pd.testing.assert_frame_equal(scenario[level], expected[level])
+        alone = snapshot.coverage(level, today=TODAY, initiatives=fewer)
+        pd.testing.assert_frame_equal(alone, scenario[level])
+    assert snapshot.levels(today=TODAY) is own
+    assert snapshot.terrain() is snapshot.terrain()
+    assert snapshot.terrain().ground is make_snapshot(small_land).terrain().ground
+
+
 def test_source_notes_name_boundaries_population_and_points(small_land: Territory) -> None:
     sources = {"coordinate_source": ["Gazetteer"] * 4, "coordinate_licence": ["CC BY 4.0"] * 4}
     state = StoredState(1, NOW, make_initiatives(4, **sources), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +31,22 @@ from store_world import (
     as_nobody,
     import_forever,
     import_when_told,
+    keep_forever,
+    keep_when_told,
+    make_demand,
     make_initiatives,
+    make_population,
+    make_state,
     migrate_together,
 )
 
-from geo_service.errors import ConflictError, NotFoundError, SchemaError, StoreError
+from geo_service.errors import (
+    ConflictError,
+    NotFoundError,
+    QueryError,
+    SchemaError,
+    StoreError,
+)
 from geo_service.schema import INITIATIVE_COLUMNS, Population
 from geo_service.store import Store, database, migrations, sqlite, tables
 
@@ -44,11 +57,15 @@ if TYPE_CHECKING:
 
     from postgis import Cluster
 
+    from geo_service.store import DatedState
+
 KILLS = int(os.environ.get("GEO_SERVICE_TEST_KILLS", "9"))
 """How often a process is killed while it imports; 200 and more take a minute.
 
 From 40 on, the disk fails in every combination of fault and moment as well.
 """
+
+VERSION = len(migrations.MIGRATIONS)
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["geo_service.store"])
@@ -171,14 +188,15 @@ def test_processes_that_migrate_at_once_do_not_race(url: str) -> None:
     answers = [answer(ours) for ours, _ in pipes]
     for worker in workers:
         worker.join(30)
-    assert answers == [1] * count
+    assert answers == [VERSION] * count
     assert run_sql(url, "SELECT count(*) FROM revisions") == [(1,)]
 
 
 def test_newer_database_is_refused_with_both_versions(store: Store, url: str) -> None:
     run_sql(url, "INSERT INTO geo_service_schema VALUES (99, '2026-11-23T00:00:00Z')")
+    expected = rf"version {VERSION} or older, got 99: .*newer geo-service"
     for attempt in (store.migrate, store.read, lambda: apply(store, make_initiatives(1))):
-        with pytest.raises(StoreError, match=r"version 1 or older, got 99: .*newer geo-service"):
+        with pytest.raises(StoreError, match=expected):
             attempt()
 
 
@@ -196,9 +214,9 @@ def test_older_database_migrates_forward_and_keeps_its_records(
 ) -> None:
     apply(store, make_initiatives(4))
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, _add_column))
-    with pytest.raises(StoreError, match="expected schema version 2, got 1"):
+    with pytest.raises(StoreError, match=f"schema version {VERSION + 1}, got {VERSION}"):
         store.read()
-    assert store.migrate() == 2
+    assert store.migrate() == VERSION + 1
     assert_holds(store, make_initiatives(4))
     assert run_sql(url, "SELECT who FROM imports") == [(None,)]
 
@@ -213,8 +231,35 @@ def test_failed_migration_leaves_the_database_as_it_was(
         with pytest.raises(StoreError, match="migrate"):
             store.migrate()
     assert_holds(store, make_initiatives(4))
-    assert run_sql(url, "SELECT max(version) FROM geo_service_schema") == [(1,)]
+    assert run_sql(url, "SELECT max(version) FROM geo_service_schema") == [(VERSION,)]
     run_sql(url, "ALTER TABLE imports ADD COLUMN who text")
+
+
+def test_database_of_the_first_version_gets_demands_and_states(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(url) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "MIGRATIONS", migrations.MIGRATIONS[:1])
+            assert store.migrate(now=NOW) == 1
+            apply(store, make_initiatives(4))
+            store.save_population(make_population(3), now=NOW)
+        assert store.migrate(now=NOW) == VERSION
+        assert_holds(store, make_initiatives(4))
+        assert_same_population(store.read().population, make_population(3))
+        assert (store.read().demands, store.states()) == ((), ())
+        assert store.save_state(make_state(1, 4, revision=2)) == 3
+
+
+def test_database_of_the_first_version_can_be_set_aside(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(url) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "MIGRATIONS", migrations.MIGRATIONS[:1])
+            store.migrate(now=NOW)
+        assert store.reset(now=NOW) is not None
+        assert store.migrate(now=NOW) == VERSION
 
 
 def test_database_of_another_application_is_left_alone(sqlite_path: Path) -> None:
@@ -594,6 +639,9 @@ def found_past_the_store(url: str, texts: list[str]) -> list[str]:
 
 def test_text_of_an_erased_record_is_nowhere_in_the_database(store: Store, url: str) -> None:
     apply_secrets(store)
+    for number in range(2):
+        revision, records = store.revision(), store.read().initiatives
+        store.save_state(make_state(number, 2, revision=revision, initiatives=records))
     if is_postgres(url):
         run_sql(url, "ANALYZE")
     rows = range(0, 400, 40 if is_postgres(url) else 2)
@@ -633,18 +681,6 @@ def test_erasure_that_was_cut_short_is_finished_by_erasing_again(
 # -------------------------------------------------------------------------- population
 
 
-def make_population(count: int, *, shift_m: float = 0.0) -> Population:
-    steps = np.arange(count, dtype=np.float64)
-    return Population(
-        basis="grid_1km",
-        source_note="© Statistisches Bundesamt, Zensus 2022",
-        ags=np.array([f"0731500{step % 10}" for step in range(count)], dtype=object),
-        x_m=400_000.125 + steps + shift_m,
-        y_m=5_500_000.1 + steps,
-        people=steps / 3,
-    )
-
-
 def assert_same_population(one: Population | None, other: Population) -> None:
     assert one is not None
     assert (one.basis, one.source_note) == (other.basis, other.source_note)
@@ -679,6 +715,147 @@ def test_population_can_be_removed(store: Store) -> None:
 def test_empty_population_is_a_population(store: Store) -> None:
     store.save_population(make_population(0), now=NOW)
     assert_same_population(store.read().population, make_population(0))
+
+
+# ----------------------------------------------------------------------------- demands
+
+
+def test_demand_comes_back_with_unknown_figures_as_a_revision(store: Store) -> None:
+    assert store.save_demand(make_demand(1, 40), now=NOW) == 1
+    assert store.read().demands == (make_demand(1, 40),)
+
+
+def test_same_demand_again_makes_no_revision(store: Store) -> None:
+    for _ in range(2):
+        assert store.save_demand(make_demand(1, 4), now=NOW) == 1
+
+
+def test_demand_replaces_the_one_of_its_slug_whole_and_no_other(store: Store) -> None:
+    other = dataclasses.replace(make_demand(7, 3), slug="anderer", name="Anderer")
+    store.save_demand(make_demand(1, 40), now=NOW)
+    store.save_demand(other, now=NOW)
+    assert store.save_demand(make_demand(2, 5), now=NOW) == 3
+    assert store.read().demands == (other, make_demand(2, 5))
+
+
+def test_demand_can_be_removed_once(store: Store) -> None:
+    store.save_demand(make_demand(1, 4), now=NOW)
+    assert store.remove_demand("bedarf", now=NOW) == 2
+    assert store.read().demands == ()
+    with pytest.raises(NotFoundError, match="expected a demand, got 'bedarf'"):
+        store.remove_demand("bedarf", now=NOW)
+    assert store.revision() == 2
+
+
+# ------------------------------------------------------------------------------ states
+
+
+def assert_same_state(one: DatedState, other: DatedState) -> None:
+    for part in ("slug", "name", "taken_at", "revision", "today", "parameters", "boundaries"):
+        assert getattr(one, part) == getattr(other, part), part
+    assert_frame_equal(pd.DataFrame(one.initiatives), pd.DataFrame(other.initiatives))
+    assert_same_population(one.population, other.population)
+    assert one.population.name == other.population.name
+    assert list(one.results) == list(other.results)
+    for level, table in other.results.items():
+        assert_frame_equal(one.results[level], table, check_exact=True)
+
+
+def test_state_comes_back_to_the_last_digit(store: Store) -> None:
+    state = make_state(1, 30, revision=0)
+    assert store.save_state(state) == 1
+    assert_same_state(store.read_state("Bericht 1"), state)
+    assert_same_state(store.read_state("bericht-1"), state)
+
+
+def test_state_stays_what_it_was_whatever_comes_later(store: Store) -> None:
+    apply(store, make_initiatives(5))
+    state = make_state(1, 5, revision=1, initiatives=store.read().initiatives)
+    store.save_state(state)
+    apply(store, make_initiatives(5, marker="neu"))
+    store.save_population(make_population(9), now=NOW)
+    assert_same_state(store.read_state("bericht-1"), state)
+
+
+def test_states_are_listed_oldest_first_with_every_reading(store: Store) -> None:
+    for number in (1, 2):
+        store.save_state(make_state(number, 3 * number, revision=number - 1))
+    listed = store.states()
+    assert [(state.name, state.revision, state.records) for state in listed] == [
+        ("Bericht 1", 0, 3),
+        ("Bericht 2", 1, 6),
+    ]
+    assert store.read().states == listed
+
+
+@pytest.mark.parametrize("name", ["Bericht 1", "bericht 1", "BERICHT-1"])
+def test_name_of_a_state_is_given_once(store: Store, name: str) -> None:
+    state = make_state(1, 3, revision=0)
+    store.save_state(state)
+    with pytest.raises(QueryError, match="a state is never changed"):
+        store.save_state(dataclasses.replace(make_state(1, 4, revision=1), name=name))
+    assert store.revision() == 1
+    assert_same_state(store.read_state("Bericht 1"), state)
+
+
+def test_state_of_an_outdated_revision_is_a_conflict(store: Store) -> None:
+    """Else a record that was erased in between would come back in the state."""
+    state = make_state(1, 3, revision=0)
+    apply(store, make_initiatives(3))
+    with pytest.raises(ConflictError, match="expected revision 0, got 1"):
+        store.save_state(state)
+    assert store.states() == ()
+
+
+def test_unknown_state_is_not_found_and_the_known_ones_are_named(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="there is none yet"):
+        store.read_state("Bericht 9")
+    store.save_state(make_state(1, 3, revision=0))
+    for attempt in (store.read_state, partial(store.remove_state, now=NOW)):
+        with pytest.raises(NotFoundError, match=r"'Bericht 1'.*got 'Bericht 9'"):
+            attempt("Bericht 9")
+
+
+def test_states_of_the_same_people_store_them_once(store: Store, url: str) -> None:
+    people = make_population(3000)
+    for number in range(3):
+        store.save_state(make_state(number, 2, revision=number, population=people))
+    assert run_sql(url, "SELECT count(*) FROM state_populations") == [(1,)]
+    store.save_state(make_state(3, 2, revision=3, population=make_population(3000, shift_m=1e-9)))
+    assert run_sql(url, "SELECT count(*) FROM state_populations") == [(2,)]
+
+
+def test_deleted_state_is_gone_and_leaves_what_others_need(store: Store, url: str) -> None:
+    people = make_population(5)
+    states = [make_state(number, 4, revision=number, population=people) for number in range(2)]
+    for state in states:
+        store.save_state(state)
+    assert store.remove_state("Bericht 0", now=NOW) == 3
+    assert [state.slug for state in store.states()] == ["bericht-1"]
+    assert_same_state(store.read_state("bericht-1"), states[1])
+    store.remove_state("bericht-1", now=NOW)
+    for table in ("states", "state_records", "state_results", "state_populations"):
+        assert run_sql(url, f"SELECT count(*) FROM {table}") == [(0,)], table  # noqa: S608
+
+
+def test_erasure_reaches_states_which_say_so_and_keep_their_results(store: Store) -> None:
+    apply(store, make_initiatives(3))
+    records = store.read().initiatives
+    states = [make_state(number, 3, revision=1 + number, initiatives=records) for number in (0, 1)]
+    for state in states:
+        store.save_state(state)
+    store.erase("ort-00001", now=NOW)
+    for state in states:
+        left = store.read_state(state.name)
+        assert (left.erased, left.initiatives["id"].tolist()) == (1, ["ort-00000", "ort-00002"])
+        assert_frame_equal(left.results["kreis"], state.results["kreis"], check_exact=True)
+    assert [(state.records, state.erased) for state in store.states()] == [(2, 1)] * 2
+
+
+def test_record_that_only_states_still_have_can_be_erased(store: Store) -> None:
+    store.save_state(make_state(1, 3, revision=0))
+    assert store.erase("ort-00002", now=NOW) == 2
+    assert store.read_state("bericht-1").erased == 1
 
 
 # ------------------------------------------------------------------------------- cache
@@ -863,7 +1040,7 @@ def test_postgres_is_reached_over_its_local_socket(
     name = postgis_url.rpartition("/")[2]
     socket = f"host={postgis_cluster.folder}&port={postgis_cluster.port}&user={USER}"
     with Store(f"postgresql:///{name}?{socket}&password={PASSWORD}") as store:
-        assert store.migrate() == 1
+        assert store.migrate() == VERSION
         assert str(postgis_cluster.folder) in repr(store)
         assert PASSWORD not in repr(store)
 
@@ -879,7 +1056,7 @@ def test_missing_postgis_is_switched_on_or_reported(postgis_cluster: Cluster) ->
     with Store(clerk) as store, pytest.raises(StoreError, match=expected):
         store.migrate()
     with Store(postgis_cluster.url(plain)) as store:
-        assert store.migrate() == 1
+        assert store.migrate() == VERSION
     postgis_cluster.drop_database(plain)
     postgis_cluster.execute("postgres", "DROP ROLE clerk")
 
@@ -1065,6 +1242,48 @@ def check_after_kill(store: Store, url: str, count: int, acknowledged: int) -> N
     assert run_sql(url, "SELECT count(*) FROM imports") == [(state.revision,)]
 
 
+def test_killed_demands_and_states_are_whole_or_not_there(store: Store, url: str) -> None:
+    count, kills = 120, max(3, KILLS // 4)
+    moments = random.Random(4)
+    taken_s = 0.05
+    for turn in range(kills):
+        with child(keep_forever, url, count) as (process, talk):
+            acknowledged = answer(talk)
+            for _ in range(turn % 5):
+                began = time.monotonic()
+                acknowledged = answer(talk)
+                taken_s = time.monotonic() - began
+            time.sleep(moments.uniform(0, taken_s))  # the moment is what is tested
+            process.kill()
+            process.join(30)
+            while talk.poll():
+                try:
+                    acknowledged = talk.recv()
+                except EOFError:
+                    break
+        check_kept(store, url, count, acknowledged)
+    number = store.revision()
+    assert store.save_state(make_state(number + 1, count, revision=number)) == number + 1
+
+
+def check_kept(store: Store, url: str, count: int, acknowledged: int) -> None:
+    """Every state in the list is whole, every demand is of one revision, nothing is left over."""
+    if not is_postgres(url):
+        assert run_sql(url, "PRAGMA integrity_check") == [("ok",)]
+        assert run_sql(url, "PRAGMA foreign_key_check") == []
+    state = store.read()
+    assert state.revision in (acknowledged, acknowledged + 1, acknowledged + 2)
+    for demand in state.demands:
+        number = int(demand.source_note.rpartition(" ")[2])
+        assert demand == make_demand(number, count)
+    for kept in state.states:
+        number = int(kept.name.rpartition(" ")[2])
+        expected = make_state(number, count, revision=kept.revision)
+        assert_same_state(store.read_state(kept.slug), expected)
+    rows = run_sql(url, "SELECT count(DISTINCT state) FROM state_records")
+    assert rows == [(len(state.states),)]
+
+
 EVERY, SOME = slice(None), slice(None) if KILLS >= 40 else slice(None, None, 2)
 TURNS = {"fdatasync,fsync": (1, 2, 3, 4, 5), "pwrite64": (1, 2, 5, 14, 30), "unlink": (1,)}
 FAULTS = [
@@ -1106,10 +1325,31 @@ def test_disk_that_fails_in_any_write_leaves_old_or_new(sqlite_path: Path, calls
         check_after_kill(store, url, count, store.revision())
 
 
-def import_with_fault(url: str, count: int, calls: str, fault: str, turn: int) -> str:
+@pytest.mark.skipif(not can_trace(), reason="strace is not installed or may not trace")
+@pytest.mark.parametrize("calls", TURNS)
+def test_disk_that_fails_leaves_demands_and_states_old_or_new(
+    sqlite_path: Path, calls: str
+) -> None:
+    url, count = at(sqlite_path), 40
+    with Store(url) as store:
+        store.migrate()
+        outcomes = []
+        for _, fault, turn in (case for case in FAULTS if case[0] == calls):
+            before = store.revision()
+            said = import_with_fault(url, count, calls, fault, turn, work=keep_when_told)
+            outcomes.append(said)
+            check_kept(store, url, count, before)
+            if said == "ok":
+                assert store.revision() == before + 2
+        assert {"error", "killed"} <= set(outcomes), outcomes
+
+
+def import_with_fault(
+    url: str, count: int, calls: str, fault: str, turn: int, *, work: Any = import_when_told
+) -> str:
     """Import once while the `turn`-th of the system calls fails; say how it ended."""
     effect = "signal=KILL" if fault == "KILL" else f"error={fault}"
-    with child(import_when_told, url, count) as (process, talk):
+    with child(work, url, count) as (process, talk):
         assert answer(talk) == "ready"
         command = ["strace", "-f", "-qq", "-o", os.devnull, "-p", str(process.pid)]
         filters = ["-e", f"trace={calls}", "-e", f"inject={calls}:{effect}:when={turn}"]

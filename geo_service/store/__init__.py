@@ -9,6 +9,8 @@ and the same tests hold for both databases.
     store        Store: what is read and every change      <- begin here
     results      the small results it gives
     cache        the geocoders' answers
+    demands      figures of named demands
+    states       dated states: kept as they were, but for an erasure
     editions     an edition of a list beside what is stored: new, changed, equal, missing
     frames       tables of the package <-> rows of the database
     database     transactions, errors, set-up
@@ -21,19 +23,23 @@ from __future__ import annotations
 
 from geo_service.store.cache import GeocodeCache
 from geo_service.store.results import (
+    DatedState,
     HistoryEntry,
     ImportEntry,
     ImportOutcome,
+    StateSummary,
     StoredState,
     StoreStats,
 )
 from geo_service.store.store import Store
 
 __all__ = [
+    "DatedState",
     "GeocodeCache",
     "HistoryEntry",
     "ImportEntry",
     "ImportOutcome",
+    "StateSummary",
     "Store",
     "StoreStats",
     "StoredState",

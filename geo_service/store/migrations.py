@@ -61,6 +61,45 @@ def _create_tables(connection: sa.Connection, backend: Backend, now: dt.datetime
     connection.execute(sa.insert(REVISIONS).values(number=0, changed_at=now, cause="set-up"))
 
 
+_V2: Final = (
+    """CREATE TABLE demands (
+        slug {key} PRIMARY KEY NOT NULL, name text NOT NULL, level text NOT NULL,
+        source_note text NOT NULL, as_of text, sha256 text NOT NULL,
+        revision bigint NOT NULL REFERENCES revisions (number))""",
+    """CREATE TABLE demand_figures (
+        slug {key} NOT NULL REFERENCES demands (slug), key {key} NOT NULL, people {float},
+        PRIMARY KEY (slug, key))""",
+    """CREATE TABLE state_populations (
+        sha256 {key} PRIMARY KEY NOT NULL, basis text NOT NULL, source_note text NOT NULL,
+        name text NOT NULL, points {bytes} NOT NULL)""",
+    """CREATE TABLE states (
+        slug {key} PRIMARY KEY NOT NULL, name text NOT NULL, taken_at {time} NOT NULL,
+        revision bigint NOT NULL REFERENCES revisions (number), today text NOT NULL,
+        parameters text NOT NULL, boundaries text NOT NULL,
+        population {key} NOT NULL REFERENCES state_populations (sha256),
+        records bigint NOT NULL, erased bigint NOT NULL)""",
+    """CREATE TABLE state_records (
+        state {key} NOT NULL REFERENCES states (slug), id {key} NOT NULL, name text,
+        category text, theme text, organisation text, street text, house_number text,
+        postcode text, city text, municipality text, verbandsgemeinde text, kreis text,
+        website text, opening_hours text, offers text, languages text, wheelchair text,
+        lon {float}, lat {float}, source text, source_date text, confirmed_on text,
+        source_line bigint, coordinate_status text, coordinate_source text,
+        coordinate_precision text, coordinate_score {float}, coordinate_date text,
+        coordinate_licence text, coordinate_note text, ags text, municipality_check text,
+        point_lon {float}, point_lat {float}, PRIMARY KEY (state, id))""",
+    """CREATE TABLE state_results (
+        state {key} NOT NULL REFERENCES states (slug), level {key} NOT NULL,
+        figures text NOT NULL, PRIMARY KEY (state, level))""",
+)
+
+
+def _add_demands_and_states(connection: sa.Connection, backend: Backend, _now: dt.datetime) -> None:
+    """Version 2: figures of other people than the whole population, and dated states."""
+    for statement in _V2:
+        connection.exec_driver_sql(statement.format_map(backend.types))
+
+
 Migration: TypeAlias = "Callable[[sa.Connection, Backend, dt.datetime], None]"
-MIGRATIONS: tuple[Migration, ...] = (_create_tables,)
+MIGRATIONS: tuple[Migration, ...] = (_create_tables, _add_demands_and_states)
 """Version n is what the first n steps make; a step runs once, in one transaction."""

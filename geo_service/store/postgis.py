@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from geo_service.errors import StoreError
 from geo_service.store.backend import Access, Backend, Rows, replaced
-from geo_service.store.tables import HISTORY, INITIATIVES, SCHEMA, TABLES
+from geo_service.store.tables import HISTORY, INITIATIVES, SCHEMA, STATE_RECORDS, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ class Postgis(Backend):
         "float": "double precision",
         "time": "timestamptz",
         "json": "jsonb",
+        "bytes": "bytea",
         "geometry": ", geom geometry(Point, 4326) GENERATED ALWAYS AS"
         " (ST_SetSRID(ST_MakePoint(point_lon, point_lat), 4326)) STORED",
     }
@@ -98,14 +99,14 @@ class Postgis(Backend):
                 return None
             connection.exec_driver_sql(f"CREATE SCHEMA {aside}")
             for table in TABLES.tables:
-                connection.exec_driver_sql(f"ALTER TABLE {table} SET SCHEMA {aside}")
+                connection.exec_driver_sql(f"ALTER TABLE IF EXISTS {table} SET SCHEMA {aside}")
         return f"schema {aside}"
 
     def scrub(self, engine: sa.Engine) -> None:
         """Drop dead rows, and the samples of them that the planner's statistics keep."""
         with engine.connect() as bare:
             connection = bare.execution_options(isolation_level="AUTOCOMMIT")
-            tables = f"{INITIATIVES.name}, {HISTORY.name}"
+            tables = f"{INITIATIVES.name}, {HISTORY.name}, {STATE_RECORDS.name}"
             connection.exec_driver_sql(f"VACUUM (ANALYZE) {tables}")
 
     def load(

@@ -9,9 +9,30 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
-    from geo_service.schema import Initiatives, Population
+    from geo_service.schema import Coverage, Demand, Initiatives, Level, Population
 
-__all__ = ["HistoryEntry", "ImportEntry", "ImportOutcome", "StoreStats", "StoredState"]
+__all__ = [
+    "DatedState",
+    "HistoryEntry",
+    "ImportEntry",
+    "ImportOutcome",
+    "StateSummary",
+    "StoreStats",
+    "StoredState",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StateSummary:
+    """What a list of dated states shows of one; see `DatedState`."""
+
+    slug: str
+    name: str
+    taken_at: dt.datetime
+    revision: int
+    today: dt.date
+    records: int
+    erased: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +43,34 @@ class StoredState:
     changed_at: dt.datetime
     initiatives: Initiatives
     population: Population | None
+    demands: tuple[Demand, ...] = ()
+    states: tuple[StateSummary, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatedState:
+    """Records, people, parameters and results as they were when the state was taken.
+
+    Nothing of it ever changes, with one exception: `erased` counts the records that a
+    person's request has removed since. The results stand as they were published; they can be
+    measured again from the rest only where `erased` is 0.
+
+    `slug` names the state in addresses; `revision` is the one it was taken of; `today` is the
+    day by which staleness was judged; `parameters` are those of coverage as JSON has them;
+    `boundaries` say which territory it was (``sha256`` of the file and dates).
+    """
+
+    slug: str
+    name: str
+    taken_at: dt.datetime
+    revision: int
+    today: dt.date
+    parameters: Mapping[str, Any]
+    boundaries: Mapping[str, str]
+    initiatives: Initiatives
+    population: Population
+    results: Mapping[Level, Coverage]
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)

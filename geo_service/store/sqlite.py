@@ -42,6 +42,7 @@ class Sqlite(Backend):
         "float": "real",
         "time": "text",
         "json": "text",
+        "bytes": "blob",
         "geometry": "",
     }
 

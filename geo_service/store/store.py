@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from geo_service.errors import ConflictError, NotFoundError
+from geo_service.errors import ConflictError, NotFoundError, QueryError
 from geo_service.store.cache import GeocodeCache
 from geo_service.store.database import Database, utc_now
+from geo_service.store.demands import delete_demand, read_demands, write_demand
 from geo_service.store.editions import Plan, compare
 from geo_service.store.frames import (
     read_frame,
@@ -23,11 +24,20 @@ from geo_service.store.frames import (
     write_population,
 )
 from geo_service.store.results import (
+    DatedState,
     HistoryEntry,
     ImportEntry,
     ImportOutcome,
+    StateSummary,
     StoredState,
     StoreStats,
+)
+from geo_service.store.states import (
+    delete_state,
+    erase_from_states,
+    read_dated_state,
+    read_summaries,
+    write_dated_state,
 )
 from geo_service.store.tables import (
     CACHE,
@@ -44,7 +54,7 @@ from geo_service.store.tables import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geo_service.schema import Initiatives, Population
+    from geo_service.schema import Demand, Initiatives, Population
 
 _LATEST: Final = (
     sa.select(REVISIONS.c.number, REVISIONS.c.changed_at)
@@ -95,7 +105,10 @@ class Store(Database):
             query = SELECT_CONTENT.order_by(INITIATIVES.c.id)
             content = read_frame(connection, query, CONTENT)
             population = read_population(connection)
-        return StoredState(revision, changed_at, to_initiatives(content), population)
+            demands = read_demands(connection)
+            states = read_summaries(connection)
+        initiatives = to_initiatives(content)
+        return StoredState(revision, changed_at, initiatives, population, demands, states)
 
     def known(self) -> pd.DataFrame:
         """Return what ids are resolved by, one row per stored record, sorted by id.
@@ -249,13 +262,16 @@ class Store(Database):
     def _plan(
         self, connection: sa.Connection, content: pd.DataFrame, dataset: str, base_revision: int
     ) -> Plan:
+        self._check_base(connection, base_revision)
+        return compare(connection, content, dataset, self._backend.label)
+
+    def _check_base(self, connection: sa.Connection, base_revision: int) -> None:
         revision = _current_revision(connection)
         if revision != base_revision:
             raise ConflictError(
                 f"{self._backend.label}: expected revision {base_revision}, got {revision}:"
-                " another change came first; resolve the ids again"
+                " another change came first; read again"
             )
-        return compare(connection, content, dataset, self._backend.label)
 
     def _write(self, connection: sa.Connection, plan: Plan, dataset: str, revision: int) -> None:
         names = [*CONTENT, "dataset", "first_revision", "last_revision"]
@@ -285,10 +301,105 @@ class Store(Database):
             write_population(connection, self._backend, population, revision)
             return revision
 
+    def save_demand(self, demand: Demand, *, now: dt.datetime) -> int:
+        """Store a demand in place of the one with its slug, as one revision.
+
+        Returns
+        -------
+        revision
+            A new one, or the current one where the stored demand is the same.
+        """
+        with self._current("write", "save the demand") as connection:
+            if demand in read_demands(connection):
+                return _current_revision(connection)
+            revision = _next_revision(connection, f"demand {demand.slug}", now)
+            write_demand(connection, self._backend, demand, revision)
+            return revision
+
+    def remove_demand(self, slug: str, *, now: dt.datetime) -> int:
+        """Delete a demand, as one revision; states that were measured with it keep theirs.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such demand.
+        """
+        with self._current("write", "remove the demand") as connection:
+            if not delete_demand(connection, slug):
+                raise NotFoundError(f"{self._backend.label}: expected a demand, got {slug!r}")
+            return _next_revision(connection, f"removal of demand {slug}", now)
+
+    def save_state(self, state: DatedState) -> int:
+        """Keep a dated state for good: all of it or nothing, as one revision.
+
+        Returns
+        -------
+        revision
+            The new one; the state keeps the one that it was taken of.
+
+        Raises
+        ------
+        ConflictError
+            If the revision has moved since the state's: what was erased or imported in
+            between would be wrong in it. Take it again.
+        QueryError
+            If the name is taken.
+        """
+        with self._current("write", "keep the state") as connection:
+            for known in read_summaries(connection):
+                if state.slug == known.slug:
+                    raise QueryError(
+                        f"name: expected a new one, got {state.name!r}: a state is never"
+                        f" changed, and {known.name!r} was taken on {known.taken_at:%Y-%m-%d}"
+                    )
+            self._check_base(connection, state.revision)
+            write_dated_state(connection, self._backend, state)
+            return _next_revision(connection, f"state {state.slug}", state.taken_at)
+
+    def read_state(self, name: str) -> DatedState:
+        """Return the dated state of this name or slug.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none.
+        """
+        with self._current("read", "read a state") as connection:
+            return read_dated_state(connection, self._find_state(connection, name).slug)
+
+    def states(self) -> tuple[StateSummary, ...]:
+        """Return the list of dated states, oldest first."""
+        with self._current("read", "list the states") as connection:
+            return read_summaries(connection)
+
+    def remove_state(self, name: str, *, now: dt.datetime) -> int:
+        """Delete a dated state, as one revision.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such state.
+        """
+        with self._current("write", "delete the state") as connection:
+            state = self._find_state(connection, name)
+            delete_state(connection, state.slug)
+            return _next_revision(connection, f"removal of state {state.slug}", now)
+
+    def _find_state(self, connection: sa.Connection, name: str) -> StateSummary:
+        states = read_summaries(connection)
+        for state in states:
+            if name in (state.slug, state.name):
+                return state
+        names = ", ".join(repr(state.name) for state in states) or "there is none yet"
+        raise NotFoundError(
+            f"{self._backend.label}: expected the name of a state ({names}), got {name!r}"
+        )
+
     def erase(self, record_id: str, *, now: dt.datetime) -> int:
         """Delete a record and its whole history, as one revision, and wipe what is left of it.
 
-        For a person's request for erasure. The log of imports keeps its counts. Beyond
+        For a person's request for erasure. Dated states lose the record too, and count it;
+        their results stand as they were published. The log of imports keeps its counts. Beyond
         reach are backups, what `reset` has set aside, files that were exported, answers in
         the geocoders' cache, and blocks that the file system has freed but not overwritten.
         A list that still has the record brings it back with its next import.
@@ -316,14 +427,17 @@ class Store(Database):
         """
         with self._current("write", "erase a record") as connection:
             gone = sa.delete(INITIATIVES).where(INITIATIVES.c.id == record_id)
-            found = connection.execute(gone).rowcount
+            found = connection.execute(gone).rowcount + erase_from_states(connection, record_id)
             if found:
                 connection.execute(sa.delete(HISTORY).where(HISTORY.c.id == record_id))
                 revision = _next_revision(connection, "erasure", now)
         with self._told("wipe what is left of the deleted record (erase it again to repeat that)"):
             self._backend.scrub(self._engine)
         if not found:
-            raise NotFoundError(f"{self._backend.label}: expected a record's id, got {record_id!r}")
+            raise NotFoundError(
+                f"{self._backend.label}: expected a record's id, got {record_id!r};"
+                " the address of a record's page ends with it (/orte/ID)"
+            )
         return revision
 
 

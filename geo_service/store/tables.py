@@ -131,3 +131,61 @@ CELLS = sa.Table(
     sa.Column("y_m", sa.Double, nullable=False),
     sa.Column("people", sa.Double, nullable=False),
 )
+DEMANDS = sa.Table(
+    "demands",
+    TABLES,
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("source_note", sa.Text, nullable=False),
+    sa.Column("as_of", sa.Text),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+FIGURES = sa.Table(
+    "demand_figures",
+    TABLES,
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("people", sa.Double),
+)
+STATES = sa.Table(
+    "states",
+    TABLES,
+    sa.Column("slug", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("taken_at", UtcTime, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("today", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("boundaries", sa.Text, nullable=False),
+    sa.Column("population", sa.Text, nullable=False),
+    sa.Column("records", sa.BigInteger, nullable=False),
+    sa.Column("erased", sa.BigInteger, nullable=False),
+)
+STATE_RECORDS = sa.Table(
+    "state_records",
+    TABLES,
+    sa.Column("state", sa.Text, primary_key=True),
+    *(
+        sa.Column(name, _SQL_TYPE[dtype], primary_key=name == "id", nullable=name != "id")
+        for name, dtype in CONTENT.items()
+    ),
+)
+STATE_RESULTS = sa.Table(
+    "state_results",
+    TABLES,
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("level", sa.Text, primary_key=True),
+    sa.Column("figures", sa.Text, nullable=False),
+)
+STATE_POPULATIONS = sa.Table(
+    "state_populations",
+    TABLES,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("basis", sa.Text, nullable=False),
+    sa.Column("source_note", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("points", sa.LargeBinary, nullable=False),
+)
+"""Where people lived in states, by content: many states share one population."""

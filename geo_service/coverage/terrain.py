@@ -1,0 +1,324 @@
+"""What does not depend on the places, made ready once: the territory and its people."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+from scipy.spatial import cKDTree
+
+from geo_service.errors import QueryError
+from geo_service.schema import (
+    KEY_COLUMN,
+    LAND_NAMES,
+    LEVELS,
+    METRIC_CRS,
+    WGS84,
+    Level,
+    Municipalities,
+    Population,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.signedinteger[Any]]
+    Bools = NDArray[np.bool_]
+
+T = TypeVar("T")
+
+POSSIBLE_PLACES: Final = 8
+"""Spots of a municipality that E2SFCA's range tries: its seat, and seven outer corners."""
+
+SLACK_M: Final = 0.01
+"""How far a border may bulge between its vertices, which are straight in degrees only."""
+
+_STEP_DEG: Final = 0.004
+"""Longest edge of a border, in degrees (at most 445 m); a longer one is cut."""
+
+
+class Recent:
+    """The values made last, by key; a thread that makes one holds up no other."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the value of `key`; make it where it is not kept."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return cast("T", self._values[key])
+        value = make()
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return value
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Tier:
+    """The areas of one level, sorted by key; `area` is each municipality's area number."""
+
+    columns: Mapping[str, Any]
+    area: Ints
+    first: Ints
+
+    def total(self, values: NDArray[Any]) -> Floats:
+        """Add up a figure of each municipality by area."""
+        return sums(self.area, values, len(self.first))
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A territory made ready for measuring. What is costly is made when first asked for."""
+
+    municipalities: Municipalities
+
+    @cached_property
+    def index(self) -> pd.Index[Any]:
+        """The keys of the municipalities, by row."""
+        index: pd.Index[Any] = pd.Index(self.municipalities["ags"])
+        index.get_indexer(index[:1])  # builds its table now: threads must not race for it
+        return index
+
+    @cached_property
+    def tiers(self) -> Mapping[Level, Tier]:
+        """The areas of each level."""
+        return {level: _tier(self.municipalities, level) for level in LEVELS}
+
+    @cached_property
+    def seats_xy_m(self) -> Floats:
+        """The seats, shape (n, 2)."""
+        table = self.municipalities
+        return to_metres(table["seat_lon"].to_numpy(), table["seat_lat"].to_numpy())
+
+    @cached_property
+    def borders(self) -> Borders:
+        """Where the municipalities end."""
+        return Borders.of(self.municipalities, self.seats_xy_m)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Borders:
+    """Where municipalities end, in metres: what bounds the distance to a point within.
+
+    Parameters
+    ----------
+    xy_m, owner
+        Vertices of the borders, and the municipality each belongs to, ascending.
+    step_m
+        Longest distance between two vertices that follow one another.
+    hulls, corners
+        Vertices of the convex hulls, shape (municipalities, most vertices, 2), and how many
+        each has; the last is repeated.
+    circles
+        Centre and radius of the smallest circle around each, shape (municipalities, 3).
+    spots
+        Where a roughly located place is tried, shape (municipalities, `POSSIBLE_PLACES`, 2).
+    """
+
+    xy_m: Floats
+    owner: Ints
+    step_m: float
+    hulls: Floats
+    corners: Ints
+    circles: Floats
+    spots: Floats
+
+    @classmethod
+    def of(cls, municipalities: Municipalities, seats_xy_m: Floats) -> Borders:
+        """Take them from boundaries in EPSG:4326."""
+        fine = shapely.segmentize(np.asarray(municipalities.geometry.array), _STEP_DEG)
+        metric = shapely.transform(fine, lambda points: to_metres(points[:, 0], points[:, 1]))
+        xy_m, owner = shapely.get_coordinates(metric, return_index=True)
+        rings, ring = shapely.get_coordinates(
+            shapely.get_rings(shapely.get_parts(metric)), return_index=True
+        )
+        edges = np.diff(rings, axis=0)[ring[1:] == ring[:-1]]
+        around = shapely.convex_hull(metric)
+        hulls = _padded(around)
+        circles = shapely.get_coordinates(shapely.centroid(shapely.minimum_bounding_circle(around)))
+        return cls(
+            xy_m,
+            owner,
+            float(_lengths(edges).max(initial=0.0)),
+            hulls,
+            shapely.get_num_coordinates(around),
+            np.column_stack([circles, _lengths(hulls - circles[:, None]).max(axis=1)]),
+            _spread(seats_xy_m, hulls),
+        )
+
+
+def _padded(polygons: NDArray[np.object_]) -> Floats:
+    """Return the vertices of each, the last repeated up to the most that one has."""
+    xy_m, owner = shapely.get_coordinates(polygons, return_index=True)
+    counts = np.bincount(owner, minlength=len(polygons))
+    first = np.cumsum(counts) - counts
+    column = np.arange(counts.max(initial=1))
+    return np.asarray(xy_m[first[:, None] + np.minimum(column, counts[:, None] - 1)])
+
+
+def _spread(seats_xy_m: Floats, hulls: Floats) -> Floats:
+    """Return for each municipality its seat and corners of its hull, far from one another.
+
+    Each is the corner farthest from those before it (Gonzalez 1985, Clustering to minimize
+    the maximum intercluster distance, Theoretical Computer Science 38, 293-306). A hull with
+    few corners has some twice.
+    """
+    rows = np.arange(len(hulls))
+    chosen = [seats_xy_m]
+    apart = np.full(hulls.shape[:2], np.inf)
+    for _ in range(POSSIBLE_PLACES - 1):
+        apart = np.minimum(apart, _lengths(hulls - chosen[-1][:, None]))
+        chosen.append(hulls[rows, apart.argmax(axis=1)])
+    return np.stack(chosen, axis=1)
+
+
+def _lengths(vectors: Floats) -> Floats:
+    return np.asarray(np.hypot(vectors[..., 0], vectors[..., 1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Terrain:
+    """A territory with its people, made ready for measuring any places in it.
+
+    Keep it as long as both stay the same; it remembers what it worked out for the roughly
+    located places of the last questions. Threads may share it.
+
+    Parameters
+    ----------
+    ground
+        The territory.
+    population
+        Where people live. Each point's municipality must be one of the territory's.
+    home
+        Row of each point's municipality.
+
+    Raises
+    ------
+    QueryError
+        If `population` has points in municipalities that the territory lacks (`of`).
+    """
+
+    ground: Ground
+    population: Population
+    home: Ints
+    recent: Recent = field(default_factory=lambda: Recent(12), repr=False)
+
+    @classmethod
+    def of(cls, ground: Ground, population: Population) -> Terrain:
+        """Put the people on their ground."""
+        return cls(ground, population, _home_of(population, ground))
+
+    @cached_property
+    def people(self) -> Floats:
+        """People at each point; 0 where unknown."""
+        return np.nan_to_num(self.population.people, nan=0.0)
+
+    @cached_property
+    def known(self) -> Bools:
+        """For each municipality whether it has a point with known people."""
+        return sums(self.home, ~np.isnan(self.population.people), len(self.ground.index)) > 0
+
+    @cached_property
+    def unknown(self) -> Bools:
+        """For each municipality whether it has points, and none with known people."""
+        points = np.bincount(self.home, minlength=len(self.ground.index))
+        return (points > 0) & ~self.known
+
+    @cached_property
+    def xy_m(self) -> Floats:
+        """The points, shape (n, 2)."""
+        return np.column_stack([self.population.x_m, self.population.y_m])
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """The points, to be found by distance."""
+        return cKDTree(self.xy_m)
+
+    @cached_property
+    def at_seats(self) -> bool:
+        """Whether the points are the seats, one each, in order."""
+        return np.array_equal(self.xy_m, self.ground.seats_xy_m)
+
+    def total(self, values: NDArray[Any]) -> Floats:
+        """Add up a figure of each point, times its people, by municipality."""
+        return sums(self.home, self.people * values, len(self.ground.index))
+
+
+def _home_of(population: Population, ground: Ground) -> Ints:
+    home = ground.index.get_indexer(pd.Index(population.ags))
+    if bool((home < 0).any()):
+        strangers = sorted({str(ags) for ags in population.ags[home < 0]})
+        raise QueryError(
+            "population: expected points in the municipalities at hand only, got"
+            f" {len(strangers)} other keys ({', '.join(strangers[:5])});"
+            " load the population again after a change of territory"
+        )
+    return np.asarray(home, dtype=np.intp)
+
+
+def _tier(municipalities: Municipalities, level: Level) -> Tier:
+    keys, first, area = np.unique(
+        municipalities[KEY_COLUMN[level]].to_numpy(dtype=object),
+        return_index=True,
+        return_inverse=True,
+    )
+    people = sums(area, municipalities["population"].to_numpy(), len(keys))
+    columns = {
+        "key": text(keys),
+        "name": text(_area_names(municipalities, level)[first]),
+        "level": text([level] * len(keys)),
+        "population": people.astype(np.int64),
+    }
+    return Tier(columns, area, first)
+
+
+def _area_names(municipalities: Municipalities, level: Level) -> NDArray[np.object_]:
+    """Return for each municipality the name of its area at `level`."""
+    if level == "gemeinde":
+        names = municipalities["name"]
+    elif level == "verbandsgemeinde":
+        names = municipalities["verbandsgemeinde"].fillna(municipalities["name"])
+    elif level == "kreis":
+        names = municipalities["kreis"]
+    else:
+        names = municipalities["land_key"].map(LAND_NAMES)
+    return np.asarray(names, dtype=object)
+
+
+# -------------------------------------------------------------------------------- helpers
+
+
+def text(values: Sequence[str | None] | NDArray[np.object_]) -> pd.api.extensions.ExtensionArray:
+    """Return a column of text; None is missing."""
+    return pd.array(values, dtype="str")
+
+
+def sums(group: Ints, values: NDArray[Any], length: int) -> Floats:
+    """Add up `values` by their group number, 0 to `length` - 1."""
+    return np.asarray(np.bincount(group, values, minlength=length), dtype=np.float64)
+
+
+def to_metres(lon: Floats, lat: Floats) -> Floats:
+    """Return degrees (EPSG:4326) as an array of shape (n, 2) in EPSG:25832."""
+    return np.column_stack(_transformer().transform(lon, lat)).astype(np.float64)
+
+
+@functools.cache
+def _transformer() -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(WGS84, METRIC_CRS, always_xy=True)
