@@ -34,19 +34,23 @@ from geo_service.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "BORDER_TOLERANCE_M",
+    "CHOROPLETH_ID",
     "MAP_ID",
     "TILE_ZOOM",
+    "ChoroplethOptions",
     "MapOptions",
     "MapParts",
     "MapPlace",
     "TileLayer",
     "borders_geojson",
+    "build_choropleth_map",
     "build_places_map",
     "outline_geojson",
+    "packed_borders",
     "places_geojson",
     "thin_borders",
     "towns_json",
@@ -54,6 +58,9 @@ __all__ = [
 
 MAP_ID: Final = "karte_orte"
 """Name of the map in its script and id of its container: fixed, so bytes repeat."""
+
+CHOROPLETH_ID: Final = "karte_gebiete"
+"""The same for the planners' map."""
 
 BORDER_TOLERANCE_M: Final = 200.0
 """How coarse borders are: finer than a pen's line on the 1:250,000 map they come from."""
@@ -91,6 +98,23 @@ class MapOptions:
     tiles: TileLayer | None = None
     view: tuple[float, float, float, float] | None = None
     outline_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoroplethOptions:
+    """Where a map of areas finds their borders and figures; see `MapOptions`.
+
+    The borders are those of `packed_borders`. In `drill_url` and `area_url`, which popups
+    link to, ``KEY`` stands for the key of an area.
+    """
+
+    borders_url: str
+    values_url: str
+    drill_url: str
+    area_url: str
+    revision: int
+    bounds: tuple[float, float, float, float]
+    view: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +176,8 @@ class _PageMap(folium.Map):
           {%- endfor %}></div>
         {%- endmacro -%}
         {%- macro script(this, kwargs) -%}
-        import { calm, fitWhenShown, scaleOptions, zoomOptions } from "./static/js/map.js";
+        import { calm, fitWhenShown } from "{{ this.root }}static/js/map.js";
+        import { scaleOptions, zoomOptions } from "{{ this.root }}static/js/map.js";
         const {{ this.get_name() }} = L.map({{ this.get_name()|tojson }}, {
           ...{{ this.options|tojavascript }}, ...calm(),
         });
@@ -163,8 +188,15 @@ class _PageMap(folium.Map):
         """
     )
 
-    def __init__(self, options: MapOptions) -> None:
-        west, south, east, north = options.bounds
+    def __init__(
+        self,
+        map_id: str,
+        bounds: tuple[float, float, float, float],
+        data: Mapping[str, str],
+        *,
+        root: str = "./",
+    ) -> None:
+        west, south, east, north = bounds
         super().__init__(
             location=((south + north) / 2, (west + east) / 2),
             tiles=None,
@@ -174,28 +206,36 @@ class _PageMap(folium.Map):
             max_bounds_viscosity=0.8,
         )
         self.default_js, self.default_css = [*_LEAFLET_JS], [*_LEAFLET_CSS]
-        self._name, self._id = MAP_ID.split("_")
+        self._name, self._id = map_id.split("_")
+        self.root = root
         # Folium wants latitude first.
         self.fit = [[south, west], [north, east]]
         self.options |= {"min_zoom": 6, "max_zoom": 17, "zoom_snap": 0.5}
         self.options["max_bounds"] = [[south - 1.5, west - 2.5], [north + 1.5, east + 2.5]]
-        self.data = {
-            "places": _attribute(options.places_url),
-            "borders": _attribute(options.borders_url),
-            "towns": _attribute(options.towns_url),
-            "revision": _attribute(str(options.revision)),
+        self.data = {name: _attribute(value) for name, value in data.items() if value}
+
+
+def _places_data(options: MapOptions) -> dict[str, str]:
+    data = {
+        "places": options.places_url,
+        "borders": options.borders_url,
+        "towns": options.towns_url,
+        "revision": str(options.revision),
+        "view": _edges(options.view),
+        "outline": options.outline_url,
+    }
+    if options.tiles is not None:
+        data |= {
+            "tiles": options.tiles.url,
+            "tiles-note": options.tiles.note,
+            "tiles-zoom": str(options.tiles.max_zoom),
+            "tiles-dim": str(options.tiles.dimmable).lower(),
         }
-        if options.view is not None:
-            self.data["view"] = ",".join(f"{edge:.4f}" for edge in options.view)
-        if options.outline_url:
-            self.data["outline"] = _attribute(options.outline_url)
-        if options.tiles is not None:
-            self.data |= {
-                "tiles": _attribute(options.tiles.url),
-                "tiles-note": _attribute(options.tiles.note),
-                "tiles-zoom": str(options.tiles.max_zoom),
-                "tiles-dim": str(options.tiles.dimmable).lower(),
-            }
+    return data
+
+
+def _edges(view: tuple[float, float, float, float] | None) -> str:
+    return ",".join(f"{edge:.4f}" for edge in view) if view is not None else ""
 
 
 def _attribute(text: str) -> str:
@@ -273,17 +313,57 @@ class _Places(JSCSSMixin):
         self._name, self._id = "orte", "0"
 
 
+class _Areas(MacroElement):
+    """The areas of one level by their class, linked with the table beside the map."""
+
+    _template = Template(
+        """
+        {%- macro script(this, kwargs) -%}
+        import { addAreas } from "{{ this._parent.root }}static/js/planning.js";
+        addAreas({{ this._parent.get_name() }});
+        {% endmacro -%}
+        """
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._name, self._id = "gebiete", "0"
+
+
+def build_choropleth_map(options: ChoroplethOptions) -> MapParts:
+    """Build the planners' map of areas; the same options give the same bytes.
+
+    The script depends on the bounds alone and is served one folder below the root.
+    Colours are classes of the style sheet: ``klasse-1`` to ``klasse-5``.
+    """
+    data = {
+        "borders": options.borders_url,
+        "values": options.values_url,
+        "drill": options.drill_url,
+        "area": options.area_url,
+        "revision": str(options.revision),
+        "view": _edges(options.view),
+    }
+    page_map = _PageMap(CHOROPLETH_ID, options.bounds, data, root="../")
+    _Areas().add_to(page_map)
+    return _parts(page_map)
+
+
 def build_places_map(options: MapOptions) -> MapParts:
     """Build the map of places; the same options give the same bytes.
 
     The script depends on the bounds alone, so one file serves every page, filter and
     language; what a page shows is in the ``data-`` attributes of its container.
     """
-    page_map = _PageMap(options)
+    page_map = _PageMap(MAP_ID, options.bounds, _places_data(options))
     _Borders().add_to(page_map)
     _Tiles(page_map.fit).add_to(page_map)
     _Outline().add_to(page_map)
     _Places().add_to(page_map)
+    return _parts(page_map)
+
+
+def _parts(page_map: _PageMap) -> MapParts:
     figure = cast("Figure", page_map.get_root())
     figure.render()
     links = list(figure.header._children.values())
@@ -395,6 +475,47 @@ def borders_geojson(
         raise QueryError(f"kreis: expected the five-digit key of a Kreis, got {kreis_key!r}")
     areas = _dissolve(rows, level)
     return to_geojson(areas, columns=["key", "name", "at"], decimals=4, note=note)
+
+
+def packed_borders(
+    thinned: Municipalities, *, level: Level, kreis_key: str | None = None, note: str = ""
+) -> bytes:
+    """Write the borders of one level as small JSON: a third of GeoJSON's bytes, compressed.
+
+    Each area is ``[key, ring, …]``. A ring is closed and goes lon, lat, lon, lat, … in
+    1/10,000 degree (EPSG:4326), each the difference to the point before; the closing point
+    is left out. Rings that lie in one another are holes (the even-odd rule).
+
+    Parameters
+    ----------
+    thinned
+        Municipalities from `thin_borders`.
+    level, kreis_key, note
+        As for `borders_geojson`.
+
+    Raises
+    ------
+    QueryError
+        If no area lies in `kreis_key`.
+    """
+    rows = thinned if kreis_key is None else thinned[thinned["kreis_key"] == kreis_key]
+    if not len(rows):
+        raise QueryError(f"kreis: expected the five-digit key of a Kreis, got {kreis_key!r}")
+    areas = _dissolve(rows, level)
+    packed = [
+        [key, *_packed_rings(geometry)]
+        for key, geometry in zip(areas["key"], areas.geometry, strict=True)
+    ]
+    body = {"attribution": note, "areas": packed}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _packed_rings(geometry: shapely.Geometry) -> list[list[int]]:
+    rings = []
+    for ring in shapely.get_rings(shapely.get_parts(geometry)):
+        points = np.rint(shapely.get_coordinates(ring)[:-1] * 10_000).astype(np.int64)
+        rings.append(np.diff(points, axis=0, prepend=np.zeros((1, 2), np.int64)).ravel().tolist())
+    return rings
 
 
 def outline_geojson(thinned: Municipalities, *, level: Level, key: str, note: str = "") -> bytes:

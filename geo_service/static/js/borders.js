@@ -149,7 +149,7 @@ function addNames(map) {
         const box = [x - half, y + up - 8, x + half, y + up + 8];
         return taken.some((other) => overlap(other, box)) ? undefined : box;
       };
-      const up = [0, 24, -24, 34, -34].find(fits);
+      const up = [0, 24, -24, 34, -34, 44, -44].find(fits);
       if (up === undefined) continue;
       taken.push(fits(up));
       texts.add(label.text);
@@ -177,7 +177,8 @@ function addNames(map) {
 /** Boxes of the marks in view, as left, top, right, bottom in pixels of the map. */
 function markBoxes(map) {
   const frame = map.getContainer().getBoundingClientRect();
-  return [...map.getPane("markerPane").children].map((mark) => {
+  const marks = ["markerPane", "suche"].flatMap((name) => [...(map.getPane(name)?.children ?? [])]);
+  return marks.map((mark) => {
     const { left, top, right, bottom } = mark.getBoundingClientRect();
     return [left - frame.left, top - frame.top, right - frame.left, bottom - frame.top];
   });

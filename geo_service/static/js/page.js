@@ -25,6 +25,8 @@ for (const link of switches) {
   });
 }
 show(location.hash === "#karte" ? "map" : "list");
+// The skip link leads to the list, which a phone hides behind the map.
+document.querySelector(".skip")?.addEventListener("click", () => show("list"));
 
 for (const button of document.querySelectorAll("[data-show]")) {
   if (!(button instanceof HTMLElement) || !container) continue;

@@ -1,0 +1,377 @@
+"""A choice to figures: the one place that page, map, files and report take their numbers from.
+
+Nothing here needs a request. What is written (`Figures.text`) and what is a number
+(`Figures.coverage`) come from the same table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+import pandas as pd
+
+from geo_service.classification import (
+    HATCHES,
+    NO_DATA,
+    SEQUENTIAL,
+    Classification,
+    classify,
+    sequential_colours,
+    unit_formatter,
+)
+from geo_service.coverage import CoverageParameters, count_places
+from geo_service.exports import round_figures
+from geo_service.formats import german_number
+from geo_service.schema import JUDGEMENTS, KEY_COLUMN, Judgement, check_coverage
+from geo_service.web.areas import Area, AreaIndex
+from geo_service.web.planning.query import LEVEL_OF_LENGTH, Choice, Indicator, plain_number
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from geo_service.coverage import PlaceCount
+    from geo_service.schema import Coverage, Level
+    from geo_service.snapshot import Snapshot, Territory
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "JUDGEMENT_TEXTS",
+    "Figures",
+    "LegendEntry",
+    "area_index",
+    "as_judgement",
+    "figures_of",
+    "range_text",
+    "region_row",
+    "scaled",
+    "territory_key",
+    "value_text",
+]
+
+UNKNOWN: Final = "keine Angabe"
+
+JUDGEMENT_TEXTS: Final[dict[Judgement, str]] = {
+    "gap": "Lücke",
+    "no_gap": "keine Lücke",
+    "uncertain": "zu unsicher",
+    "too_small": "zu klein",
+    "unknown": UNKNOWN,
+}
+"""What a judgement is called."""
+
+BASIS_TEXTS: Final = {
+    "seat_points": "am Sitz ihrer Gemeinde",
+    "grid_1km": "in Rasterzellen von 1 km (Zensus 2022)",
+    "grid_100m": "in Rasterzellen von 100 m (Zensus 2022)",
+    "figures": "nach geladener Tabelle, verteilt wie die Bevölkerung",
+}
+"""Where the people of a `population_basis` are counted."""
+
+_LIMITS: Final = {
+    german_number(limit): limit for limit in (0.0, 100 * CoverageParameters().gap_share, 100.0)
+}
+_SERIOUS_FIRST: Final = ("gap", "uncertain", "unknown", "too_small", "no_gap")
+
+
+@dataclass(frozen=True, slots=True)
+class LegendEntry:
+    """A class of the map: its shade from 1 (little need) to 5, what it holds, how many areas."""
+
+    shade: int
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """What a choice comes to.
+
+    `coverage` has a row per area shown, sorted by key; `whole` is the one row of the Land,
+    or of the Kreis or Verbandsgemeinde that they lie in. `values`, `low` and `high` are the
+    indicator and its bounds in its unit, a value per row; bounds are missing where the place
+    of a point does not matter. `people` says who is counted where, `notes` are the source
+    notes.
+    """
+
+    choice: Choice
+    revision: int
+    today: dt.date
+    coverage: Coverage
+    whole: Coverage
+    classification: Classification
+    count: PlaceCount
+    people: str
+    demands: Mapping[str, str]
+    notes: tuple[str, ...]
+    areas: AreaIndex
+
+    @property
+    def indicator(self) -> Indicator:
+        """Return what the areas are compared by."""
+        return self.choice.indicator
+
+    @property
+    def title(self) -> str:
+        """Name the indicator with its unit and radius."""
+        return self.indicator.full.replace("{km}", plain_number(self.choice.radius_km))
+
+    @cached_property
+    def region(self) -> Area:
+        """Return the Land, or the area that the areas lie in."""
+        return self.area(str(self.whole["key"].iloc[0]))
+
+    @cached_property
+    def values(self) -> Floats:
+        """Return the indicator of each area, in its unit."""
+        return scaled(self.coverage, self.indicator, self.indicator.column)
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return the least and the greatest that the indicator can be, in its unit."""
+        if not self.indicator.low:
+            missing = np.full(len(self.values), np.nan)
+            return missing, missing
+        low, high = (
+            scaled(self.coverage, self.indicator, column)
+            for column in (self.indicator.low, self.indicator.high)
+        )
+        return low, high
+
+    @cached_property
+    def shades(self) -> NDArray[np.int8]:
+        """Return the shade of each area: 1 to 5 with the need, 0 where it is unknown."""
+        ramp = np.array([*_ramp(self.classification, self.indicator), 0], dtype=np.int8)
+        return np.asarray(ramp[self.classification.index], dtype=np.int8)
+
+    @cached_property
+    def hatches(self) -> tuple[str, ...]:
+        """Return what is hatched: a name of `classification.HATCHES`, or empty."""
+        return tuple(
+            "unknown" if index == NO_DATA else "uncertain" if judgement == "uncertain" else ""
+            for index, judgement in zip(
+                self.classification.index, self.coverage["judgement"], strict=True
+            )
+        )
+
+    @cached_property
+    def legend(self) -> tuple[LegendEntry, ...]:
+        """Return the classes with their breaks, the most need first."""
+        said = self.classification.labels(unit_formatter(unit=self.indicator.unit))
+        shades = _ramp(self.classification, self.indicator)
+        entries = map(LegendEntry, shades, said, self.classification.counts)
+        return tuple(sorted(entries, key=lambda entry: -entry.shade))
+
+    @property
+    def hatch_legend(self) -> tuple[tuple[str, str, int], ...]:
+        """Return name, label and number of areas of each hatching that is there."""
+        counts = {name: self.hatches.count(name) for name in HATCHES}
+        return tuple((name, HATCHES[name].label, count) for name, count in counts.items() if count)
+
+    @cached_property
+    def judged(self) -> dict[Judgement, int]:
+        """Return how many areas have each judgement."""
+        found = self.coverage["judgement"].value_counts()
+        return {name: int(found.get(name, 0)) for name in JUDGEMENTS}
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        """Return the row numbers as the table lists them: unknown last, namesakes by key."""
+        return _order(self.coverage, self.choice)
+
+    @property
+    def land(self) -> Area:
+        """Return the Land."""
+        return next(iter(self.areas.areas.values()))
+
+    def area(self, key: str) -> Area:
+        """Return the area that a key of any level means."""
+        canonical = self.areas.canonical(key)
+        return self.areas.areas[canonical or key]
+
+    def name(self, key: str) -> str:
+        """Return the name of an area as a line of its level needs it."""
+        return self.area(key).name.removeprefix("Verbandsgemeinde ")
+
+    def within(self, key: str) -> str:
+        """Return in what an area lies, empty right below the region."""
+        path = [parent for parent in self.area(key).path if len(parent) != 2]
+        known = {self.region.key, *self.region.path}
+        names = (self.areas.areas[one].name for one in reversed(path) if one not in known)
+        return ", ".join(name.replace("Verbandsgemeinde ", "VG ") for name in names)
+
+
+def figures_of(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
+    """Measure what a choice asks for; the same choice is measured once per revision and day.
+
+    Raises
+    ------
+    QueryError
+        If the choice names an area or a demand that there is not.
+    """
+    measured = choice.measured
+    key = ("planning figures", measured, today)
+    figures = snapshot.derive(key, lambda: _measure(snapshot, measured, today))
+    return figures if measured == choice else replace(figures, choice=choice)
+
+
+def region_row(snapshot: Snapshot, choice: Choice, key: str, today: dt.date) -> Coverage:
+    """Return the one row of any area, by its key; measured with the rest of the choice.
+
+    Raises
+    ------
+    QueryError
+        If there is no such area.
+    """
+    level = LEVEL_OF_LENGTH.get(len(key), "land")
+    table = _coverage(snapshot, choice, level, today)
+    return _rows(table, (table["key"] == key).to_numpy(dtype=bool))
+
+
+@lru_cache(maxsize=2)
+def area_index(territory: Territory) -> AreaIndex:
+    """Return the names of areas and what lies in what; made once per Land."""
+    return AreaIndex(territory.municipalities, territory.successors)
+
+
+def value_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) -> str:
+    """Write a value of an indicator, in its unit.
+
+    >>> from geo_service.web.planning.query import INDICATORS
+    >>> value_text(62.04, INDICATORS["anteil"]), value_text(3.21, INDICATORS["entfernung"])
+    ('62 %', '3,2 km')
+
+    A share never seems to reach 0, 100 or the limit of a gap from outside:
+
+    >>> [value_text(share, INDICATORS["anteil"]) for share in (0.2, 49.97, 50.2, 99.8)]
+    ['0,2 %', '49,9 %', '50 %', '99,8 %']
+    """
+    if value != value:
+        return missing
+    text = german_number(value, indicator.decimals)
+    if indicator.unit == "%" and text in _LIMITS:
+        if value < _LIMITS[text]:
+            text = german_number(value, 1, down=True)
+        elif text == "0" and value > 0:
+            text = german_number(max(value, 0.1), 1)
+    return f"{text} {indicator.unit}" if indicator.unit else text
+
+
+def range_text(low: float, high: float, value: str, indicator: Indicator) -> str:
+    """Write the bounds of a figure, empty where they read like the figure itself.
+
+    >>> from geo_service.web.planning.query import INDICATORS
+    >>> range_text(48.0, 71.2, "62 %", INDICATORS["anteil"])
+    '48–71 %'
+    """
+    least, most = (value_text(bound, indicator, missing="") for bound in (low, high))
+    if not least or not most or least == most == value:
+        return ""
+    return f"{least.removesuffix(f' {indicator.unit}')}–{most}"
+
+
+def scaled(table: Coverage, indicator: Indicator, column: str) -> Floats:
+    """Return a column of the table in the indicator's unit; missing is NaN."""
+    raw = table[column].to_numpy(dtype=np.float64)
+    return raw * indicator.scale if indicator.scale != 1.0 else raw
+
+
+def _measure(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
+    territory = snapshot.territory
+    table = _coverage(snapshot, choice, choice.level, today)
+    if choice.area:
+        table = _rows(table, _inside(territory, choice.level, choice.area))
+    whole = region_row(snapshot, choice, choice.area or str(territory_key(territory)), today)
+    values = scaled(table, choice.indicator, choice.indicator.column)
+    return Figures(
+        choice=choice,
+        revision=snapshot.revision,
+        today=today,
+        coverage=table,
+        whole=whole,
+        classification=classify(
+            values, method=choice.method, classes=choice.classes, own=choice.breaks
+        ),
+        count=snapshot.derive(
+            ("place count", choice.parameters, today),
+            lambda: count_places(
+                snapshot.initiatives,
+                snapshot.municipalities,
+                parameters=choice.parameters,
+                today=today,
+            ),
+        ),
+        demands={one.slug: one.name for one in snapshot.demands},
+        people=_describe_people(snapshot, choice),
+        notes=tuple(dict.fromkeys((*snapshot.source_notes, _people_of(snapshot, choice)[1]))),
+        areas=area_index(territory),
+    )
+
+
+def territory_key(territory: Territory) -> str:
+    """Return the two digits of the Land."""
+    return str(territory.municipalities["land_key"].iloc[0])
+
+
+def _coverage(snapshot: Snapshot, choice: Choice, level: Level, today: dt.date) -> Coverage:
+    table = snapshot.coverage(level, choice.parameters, today=today, demand=choice.demand or None)
+    return round_figures(table)
+
+
+def _people_of(snapshot: Snapshot, choice: Choice) -> tuple[str, str]:
+    """Return what the points of the people are, and their source note."""
+    people = snapshot.demand(choice.demand or None)
+    return people.basis, people.source_note
+
+
+def _describe_people(snapshot: Snapshot, choice: Choice) -> str:
+    """Say which people are counted, and where."""
+    basis, _ = _people_of(snapshot, choice)
+    if not choice.demand:
+        return f"alle, gezählt {BASIS_TEXTS[basis]}"
+    name = next(one.name for one in snapshot.demands if one.slug == choice.demand)
+    return f"„{name}“, gezählt {BASIS_TEXTS[basis]}"
+
+
+def _inside(territory: Territory, level: Level, area: str) -> NDArray[np.bool_]:
+    """Return which areas of a level, sorted by key, share a municipality with an area."""
+    municipalities = territory.municipalities
+    mine = municipalities[KEY_COLUMN[LEVEL_OF_LENGTH[len(area)]]] == area
+    keys = np.unique(municipalities[KEY_COLUMN[level]].to_numpy(dtype=object))
+    return np.isin(keys, municipalities.loc[mine, KEY_COLUMN[level]].to_numpy(dtype=object))
+
+
+def _rows(table: Coverage, chosen: NDArray[np.bool_]) -> Coverage:
+    return check_coverage(pd.DataFrame(table)[chosen].reset_index(drop=True))
+
+
+def _ramp(classification: Classification, indicator: Indicator) -> tuple[int, ...]:
+    """Return the shade of each class, from the lowest value on; dark is more need."""
+    if not classification.classes:
+        return ()
+    colours = sequential_colours(classification.classes, more_is_better=indicator.need == "low")
+    return tuple(SEQUENTIAL.index(colour) + 1 for colour in colours)
+
+
+def _order(table: Coverage, choice: Choice) -> NDArray[np.intp]:
+    column = choice.sort_column
+    values = table[column.column]
+    if column.name == "urteil":
+        ranks = values.map({name: rank for rank, name in enumerate(_SERIOUS_FIRST)})
+        numbers = ranks.to_numpy(dtype=np.float64)
+    elif column.name == "name":
+        numbers = pd.factorize(values.str.casefold(), sort=True)[0].astype(np.float64)
+    else:
+        numbers = values.to_numpy(dtype=np.float64)
+    return np.argsort(-numbers if choice.is_descending else numbers, kind="stable")
+
+
+def as_judgement(text: object) -> Judgement:
+    """Return a cell of the column `judgement` as what it is."""
+    return cast("Judgement", text)

@@ -1,0 +1,216 @@
+"""The figures of a choice to take along: tables, layers, pictures and a report."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
+
+from flask import Response, render_template, request, url_for
+
+from geo_service.classification import METHOD_NAMES
+from geo_service.errors import NotFoundError
+from geo_service.exports import (
+    EXPORT_KINDS,
+    MEDIA_TYPES,
+    ExportKind,
+    describe_table,
+    render_coverage,
+)
+from geo_service.formats import german_number
+from geo_service.map_images import ImageKind, draw_choropleth
+from geo_service.names import slug
+from geo_service.report import render_report
+from geo_service.web.answers import HTML, Body, answer
+from geo_service.web.place_pages import public_address
+from geo_service.web.planning.figures import Figures, figures_of
+from geo_service.web.planning.pages import asked_choice, planning
+from geo_service.web.planning.pictures import areas_of, layer_style, map_picture
+from geo_service.web.planning.query import PLANNING_LEVELS, Choice, plain_number, query_string
+from geo_service.web.planning.reports import build_report
+from geo_service.web.queries import AddressError
+from geo_service.web.site import View, the_site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["file_name", "parameters_of", "planning"]
+
+FileKind: TypeAlias = Literal["csv", "xlsx", "geojson", "gpkg", "png", "svg", "pdf"]
+_MEDIA_TYPES: Final[dict[FileKind, str]] = {
+    **cast("dict[FileKind, str]", MEDIA_TYPES),
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+}
+_SHOWN: Final = ("png", "pdf")
+"""What browsers show; the rest they keep."""
+
+_SHEETS: Final = ("bildschirm", "a4")
+_STEMS: Final = {"png": "karte", "svg": "karte", "pdf": "bericht"}
+_LEVEL_SLUGS: Final = {
+    "kreis": "kreise",
+    "verbandsgemeinde": "verbandsgemeinden",
+    "gemeinde": "gemeinden",
+}
+
+AT_ONCE: Final = 2
+"""Files made at the same time in a process; its other threads go on answering."""
+
+WAIT_S: Final = 1.0
+RETRY_AFTER_S: Final = 10
+_room: Final = threading.BoundedSemaphore(AT_ONCE)
+
+
+class _BusyError(Exception):
+    """Too many files are being made."""
+
+
+@planning.get("/export.<kind>")
+def export(kind: str) -> Response:
+    """Give the figures of a choice as a file."""
+    if kind not in get_args(FileKind):
+        raise NotFoundError(f"Diese Art von Datei gibt es nicht: {', '.join(get_args(FileKind))}.")
+    view, choice = asked_choice()
+    choice = choice.measured
+    sheet = _asked_sheet() if kind in {"png", "svg"} else ""
+    figures = figures_of(view.snapshot, choice, view.today)
+    make = partial(_body, view, figures, cast("FileKind", kind), sheet)
+    try:
+        with _turn():
+            body = view.snapshot.derive(("planning file", view.today, kind, sheet, choice), make)
+    except _BusyError:
+        return _busy()
+    response = answer(body)
+    shown = "inline" if kind in _SHOWN else "attachment"
+    name = file_name(figures, cast("FileKind", kind))
+    response.headers["Content-Disposition"] = f'{shown}; filename="{name}"'
+    if kind == "csv":  # a table of plain cells has no room for notes
+        address = url_for("planning.describe_csv") + query_string(choice)
+        link = f'<{address}>; rel="describedby"; type="application/csvm+json"'
+        response.headers["Link"] = link
+    return response
+
+
+@planning.get("/export.csv-metadata.json")
+def describe_csv() -> Response:
+    """Give columns, method and sources of the CSV table (W3C, CSV on the Web)."""
+    view, choice = asked_choice()
+    figures = figures_of(view.snapshot, choice.measured, view.today)
+    content = describe_table(
+        url_for("planning.export", kind="csv") + query_string(figures.choice),
+        parameters=parameters_of(figures),
+        source_notes=figures.notes,
+        revision=figures.revision,
+        today=figures.today,
+    )
+    return answer(Body(content, "application/csvm+json", figures.revision, quality=4))
+
+
+def file_name(figures: Figures, kind: FileKind) -> str:
+    """Return a name that says what the file holds, in plain letters."""
+    choice = figures.choice
+    parts = [
+        _STEMS.get(kind, "abdeckung"),
+        choice.indicator_name if kind in _STEMS else "",
+        _LEVEL_SLUGS[choice.level],
+        slug(figures.region.name) if choice.area else "",
+        f"{plain_number(choice.radius_km)}km",
+        "auswahl" if choice.filtered else "",
+        choice.demand,
+        figures.today.isoformat(),
+    ]
+    name = "-".join(part for part in parts if part)
+    return f"{name.encode('ascii', 'ignore').decode()[:120]}.{kind}"
+
+
+def parameters_of(figures: Figures) -> dict[str, str]:
+    """Return label and value of everything that the figures depend on."""
+    choice = figures.choice
+    return {
+        "Gebiet": figures.region.name,
+        "Verglichen werden": PLANNING_LEVELS[choice.level],
+        "Menschen": figures.people,
+        **choice.parameters.describe(),
+        "Kennzahl der Karte": figures.title,
+        "Klassen der Karte": f"{METHOD_NAMES[choice.method]}: {_classes(figures)}",
+        "Datenstand": f"Nr. {german_number(figures.revision)}",
+        "Dieselbe Auswertung im Internet": _address(choice),
+    }
+
+
+def _classes(figures: Figures) -> str:
+    return "; ".join(entry.label for entry in figures.legend) or "keine"
+
+
+def _address(choice: Choice) -> str:
+    return public_address(url_for("planning.overview")) + query_string(choice)
+
+
+def _asked_sheet() -> str:
+    sheet = request.args.get("blatt") or _SHEETS[0]
+    if sheet not in _SHEETS:
+        expected = " oder ".join(_SHEETS)
+        raise AddressError("blatt", f"Angabe „blatt“: Erwartet wird {expected}.")
+    return sheet
+
+
+def _body(view: View, figures: Figures, kind: FileKind, sheet: str) -> Body:
+    if kind in EXPORT_KINDS:
+        content = _table(view, figures, kind)
+    elif kind == "pdf":
+        content = _report(view, figures)
+    else:
+        picture = map_picture(view, figures)
+        content = draw_choropleth(picture, kind=cast("ImageKind", kind), sheet=sheet)
+    return Body(content, _MEDIA_TYPES[kind], view.snapshot.revision, quality=4)
+
+
+def _table(view: View, figures: Figures, kind: ExportKind) -> bytes:
+    return render_coverage(
+        kind,
+        figures.coverage,
+        areas_of(view, figures),
+        parameters=parameters_of(figures),
+        source_notes=figures.notes,
+        revision=figures.revision,
+        today=figures.today,
+        style=layer_style(figures),
+    )
+
+
+def _report(view: View, figures: Figures) -> bytes:
+    picture = draw_choropleth(map_picture(view, figures), kind="svg", sheet="bericht")
+    report = build_report(
+        figures,
+        service=the_site().settings.service_name,
+        map_svg=picture,
+        parameters=parameters_of(figures),
+        address=_address(figures.choice),
+    )
+    return render_report(report)
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Hold one of the few places where files are made."""
+    if not _room.acquire(timeout=WAIT_S):
+        raise _BusyError
+    try:
+        yield
+    finally:
+        _room.release()
+
+
+def _busy() -> Response:
+    page = render_template(
+        "error.html",
+        status=503,
+        title="Gerade werden viele Dateien gemacht",
+        text="Bitte versuchen Sie es in einigen Sekunden noch einmal.",
+        back=None,
+    )
+    response = answer(Body(page.encode(), HTML), cache="no-store", status=503)
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response

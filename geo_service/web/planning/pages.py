@@ -1,0 +1,226 @@
+"""The planners' pages: gaps as map and table, two areas side by side, and the method."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast, get_args
+from urllib.parse import urlencode
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from markupsafe import escape
+
+from geo_service import maps
+from geo_service.coverage import FEW_PEOPLE, FEW_PLACES, CoverageParameters
+from geo_service.errors import NotFoundError
+from geo_service.schema import Level
+from geo_service.web.answers import HTML, Body, answer
+from geo_service.web.languages import neutral_url_for, page_variant
+from geo_service.web.planning.figures import area_index, figures_of, territory_key
+from geo_service.web.planning.method import CONTENTS, INDICATOR_TEXTS
+from geo_service.web.planning.query import query_string, read_choice, read_pair
+from geo_service.web.planning.summary import describe_choice
+from geo_service.web.planning.tables import (
+    Comparison,
+    FiguresPage,
+    compare_pairs,
+    drill_query,
+    values_json,
+)
+from geo_service.web.queries import AddressError, check_encoding
+from geo_service.web.site import View, the_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Response
+
+    from geo_service.web.planning.figures import Figures
+    from geo_service.web.planning.query import Choice
+
+__all__ = ["asked_choice", "planning"]
+
+planning = Blueprint("planning", __name__, url_prefix="/planung")
+
+ONE_DAY: Final = "public, max-age=86400"
+FOREVER: Final = "public, max-age=31536000, immutable"
+_VALUES: Final = "values-of-this-page"
+_DRILL: Final = "areas-below-these"
+
+
+@planning.before_request
+def _german_alone() -> Response | None:
+    """Lead from an address with a language in front to the one there is."""
+    if not page_variant():
+        return None
+    address = neutral_url_for(str(request.endpoint), **(request.view_args or {}))
+    query = request.query_string.decode("latin-1")
+    return cast("Response", redirect(f"{address}?{query}" if query else address, 308))
+
+
+@planning.get("")
+def overview() -> Response:
+    """Show where the gaps are: summary, map and table of one choice."""
+    view, choice = asked_choice()
+
+    def make() -> Body:
+        figures = figures_of(view.snapshot, choice, view.today)
+        return _body(view, "planung/start.html", page=FiguresPage(figures), map=_map(view, figures))
+
+    return answer(_kept(view, ("page", choice), make))
+
+
+@planning.get("/werte.json")
+def values() -> Response:
+    """Give the figures of a choice, for the map."""
+    view, choice = asked_choice()
+    choice = choice.measured
+
+    def make() -> Body:
+        figures = figures_of(view.snapshot, choice, view.today)
+        return Body(values_json(figures), "application/json", view.snapshot.revision, quality=5)
+
+    return answer(_kept(view, ("values", choice), make))
+
+
+@planning.get("/grenzen/<level>.json")
+def borders(level: str) -> Response:
+    """Give the borders of a level, or those in one Kreis; kept for good under their version."""
+    view = the_site().view()
+    if level not in get_args(Level):
+        raise NotFoundError(f"Die Ebene gibt es nicht. Möglich sind: {', '.join(get_args(Level))}.")
+    kreis = request.args.get("kreis")
+    if kreis is not None and kreis not in view.kreise:
+        raise AddressError("kreis", "Angabe „kreis“: Erwartet wird der Schlüssel eines Kreises.")
+    body = _borders(view, cast("Level", level), kreis)
+    current = request.args.get("v") == body.tag[:10]
+    return answer(body, cache=FOREVER if current else ONE_DAY)
+
+
+@planning.get("/karte.js")
+def map_script() -> Response:
+    """Give the script of the map."""
+    view = the_site().view()
+
+    def make() -> Body:
+        options = maps.ChoroplethOptions("", "", "", "", view.snapshot.revision, _bounds(view))
+        script = maps.build_choropleth_map(options).script.encode()
+        return Body(script, "text/javascript; charset=utf-8")
+
+    return answer(_kept(view, ("script",), make))
+
+
+@planning.get("/gebiete")
+def compare() -> Response:
+    """Show two areas side by side."""
+    view, choice = asked_choice(without=("gebiet",))
+    index = area_index(view.snapshot.territory)
+    keys = {key for key in request.args.getlist("gebiet") if key}
+    pair = read_pair(request.args, areas=_all_keys(view)) if keys else None
+
+    def make() -> Body:
+        comparison = Comparison.of(view.snapshot, choice, pair, view.today) if pair else None
+        return _body(
+            view,
+            "planung/gebiete.html",
+            comparison=comparison,
+            pairs=compare_pairs(choice),
+            address=_pair_query(choice, pair),
+            back=query_string(choice),
+            counted=describe_choice(choice),
+            offered=[one for one in index.areas.values() if one.level != "gemeinde"],
+        )
+
+    return answer(_kept(view, ("compare", choice, pair), make))
+
+
+@planning.get("/methode")
+def method() -> Response:
+    """Say how every figure is made, and what it does not say."""
+    view = the_site().view()
+    make = partial(
+        _body,
+        view,
+        "planung/methode.html",
+        parameters=CoverageParameters(),
+        indicators=INDICATOR_TEXTS,
+        contents=CONTENTS,
+        few_places=FEW_PLACES,
+        few_people=FEW_PEOPLE,
+    )
+    return answer(_kept(view, ("method",), make))
+
+
+def asked_choice(*, without: tuple[str, ...] = ()) -> tuple[View, Choice]:
+    """Return the present revision and the choice that the address asks for."""
+    view = the_site().view()
+    check_encoding(request.query_string)
+    args = request.args.copy()
+    for name in without:
+        args.poplist(name)
+    demands = [demand.slug for demand in view.snapshot.demands]
+    return view, read_choice(args, areas=view.area_keys, demands=demands)
+
+
+def _pair_query(choice: Choice, pair: tuple[str, str] | None) -> str:
+    pairs = [*compare_pairs(choice), *(("gebiet", key) for key in pair or ())]
+    return f"?{urlencode(pairs)}" if pairs else ""
+
+
+def _all_keys(view: View) -> frozenset[str]:
+    return view.area_keys | {territory_key(view.snapshot.territory)}
+
+
+def _borders(view: View, level: Level, kreis: str | None) -> Body:
+    territory = view.snapshot.territory
+
+    def make() -> Body:
+        thinned = view.backdrop.get(
+            territory, ("thinned",), partial(maps.thin_borders, territory.municipalities)
+        )
+        text = maps.packed_borders(thinned, level=level, kreis_key=kreis, note=view.border_note)
+        return Body(text, "application/json")
+
+    return view.backdrop.get(territory, ("packed borders", level, kreis), make)
+
+
+def _map(view: View, figures: Figures) -> maps.MapParts:
+    """Return the map of a choice; built once per level and area, because the rest is addresses.
+
+    Within an area it loads the borders of its Kreis alone.
+    """
+    choice = figures.choice
+    kreis = choice.area[:5] or None
+
+    def make() -> maps.MapParts:
+        version = _borders(view, choice.level, kreis).tag[:10]
+        options = maps.ChoroplethOptions(
+            borders_url=url_for("planning.borders", level=choice.level, kreis=kreis, v=version),
+            values_url=_VALUES,
+            drill_url=_DRILL,
+            area_url=url_for("area_pages.area", key="KEY"),
+            revision=figures.revision,
+            bounds=_bounds(view),
+            view=figures.region.bounds if choice.area else None,
+        )
+        return maps.build_choropleth_map(options)
+
+    built = view.snapshot.derive(("planning map", choice.level, choice.area), make)
+    values = url_for("planning.values") + query_string(choice.measured)
+    drill = url_for("planning.overview") + drill_query(choice, "KEY")
+    html = built.html.replace(_VALUES, str(escape(values))).replace(_DRILL, str(escape(drill)))
+    return replace(built, html=html)
+
+
+def _bounds(view: View) -> tuple[float, float, float, float]:
+    west, south, east, north = view.snapshot.territory.bounds
+    return round(west, 3), round(south, 3), round(east, 3), round(north, 3)
+
+
+def _kept(view: View, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
+    return view.snapshot.derive(("planning", view.today, *key), make)
+
+
+def _body(view: View, template: str, **values: object) -> Body:
+    text = render_template(template, query=query_string, view=view, **values)
+    return Body(text.encode(), HTML, view.snapshot.revision, quality=5)
