@@ -325,10 +325,16 @@ def bench_planning() -> list[Row]:
         terrain: coverage.Terrain,
         records: schema.Initiatives,
         questions: Sequence[coverage.CoverageParameters],
+        added: Sequence[schema.Initiatives | None] = (None,),
     ) -> None:
         """Ask each question once; the median counts, in seconds of the processor."""
-        measure = partial(coverage.measure_terrain, records, terrain, today=today)
-        times = [processor_s(partial(measure, parameters=asked))[0] for asked in questions]
+        times = [
+            processor_s(
+                partial(coverage.measure_terrain, table, terrain, parameters=asked, today=today)
+            )[0]
+            for table in (_joined(records, more) for more in added)
+            for asked in questions
+        ]
         seconds = float(np.median(times))
         work = (
             f"{work}, {len(records):,} places, {len(terrain.people):,} {terrain.population.basis}"
@@ -343,16 +349,32 @@ def bench_planning() -> list[Row]:
     kinds = [coverage.CoverageParameters(categories=(name,)) for name in schema.CATEGORIES]
     seats = coverage.Terrain.of(ground, territory.seats)
     click("first answer of a process", 2.0, seats, places, [first])
-    click("another radius", 0.1, seats, places, radii)
+    click("another radius", 0.06, seats, places, radii)
     click("another category", 0.1, seats, places, kinds)
-    click("what if, asked before", 0.05, seats, places, [first] * 20)
+    fine = _random_places(territory, 100, random)
+    fine = fine[fine["coordinate_precision"] == "address"]
+    click(
+        "what if one fine place more",
+        0.05,
+        seats,
+        places,
+        [first],
+        [fine.iloc[[row]] for row in range(len(fine))],
+    )
     many = _random_places(territory, 100_000, random)
+    click("first answer", 1.0, seats, many, [first])
     click("another radius", 1.0, seats, many, radii[8:12])
     for size_m, count, limit_s in ((1000, 12_600, 1.0), (100, 500_000, 5.0)):
         cells = coverage.Terrain.of(ground, _random_cells(territory, size_m, count, random))
         click("first answer", limit_s, cells, places, [first])
         click("another radius", limit_s, cells, places, radii[5:8])
     return rows
+
+
+def _joined(records: schema.Initiatives, more: schema.Initiatives | None) -> schema.Initiatives:
+    import pandas as pd
+
+    return records if more is None else pd.concat([records, more], ignore_index=True)
 
 
 def _example_places(territory: Territory, today: dt.date) -> schema.Initiatives:

@@ -560,6 +560,7 @@ def test_the_order_of_the_records_changes_no_bit(
     rows: list[dict[str, Any]], cells: list[Any], seed: int
 ) -> None:
     people = world.people_at(cells)
+    rows = [{**row, "id": f"x{number}"} for number, row in enumerate(rows)]
     shuffled = [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
     for level, table in measure(rows, people).items():
         pd.testing.assert_frame_equal(measure(shuffled, people)[level], table, check_exact=True)

@@ -2,8 +2,8 @@
 
 `compute_levels` measures once; a `Terrain` keeps what does not depend on the places, so that
 the next question is answered in milliseconds. Distances are as the crow flies, in metres, in
-EPSG:25832. Modules in reading order: parameters, places, terrain, e2sfca, uncertainty,
-measure. The method, with its formulas, assumptions and limits, is docs/coverage.md.
+EPSG:25832. Modules in reading order: parameters, spots, terrain, places, e2sfca,
+uncertainty, measure. The method, with its formulas, assumptions and limits, is docs/coverage.md.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from geo_service.coverage.measure import (
     E2SFCA_PEOPLE,
     FEW_PEOPLE,
     FEW_PLACES,
+    Reach,
     compute_coverage,
     compute_levels,
+    measure_reach,
     measure_terrain,
 )
-from geo_service.coverage.parameters import LUO_QI_STEPS, MAX_RADIUS_M, CoverageParameters
+from geo_service.coverage.parameters import LUO_QI_STEPS, MAX_RADIUS_M, METHOD, CoverageParameters
 from geo_service.coverage.places import PlaceCount, count_places, select_places
 from geo_service.coverage.terrain import Ground, Terrain
 
@@ -27,14 +29,17 @@ __all__ = [
     "FEW_PLACES",
     "LUO_QI_STEPS",
     "MAX_RADIUS_M",
+    "METHOD",
     "CoverageParameters",
     "Ground",
     "PlaceCount",
+    "Reach",
     "Terrain",
     "compute_coverage",
     "compute_e2sfca",
     "compute_levels",
     "count_places",
+    "measure_reach",
     "measure_terrain",
     "select_places",
 ]

@@ -16,7 +16,7 @@ from geo_service.coverage.e2sfca import collect
 from geo_service.coverage.parameters import CoverageParameters, require, short
 from geo_service.coverage.places import Places
 from geo_service.coverage.terrain import Ground, Terrain, Tier, text
-from geo_service.coverage.uncertainty import Range, bound_distances, bound_shares
+from geo_service.coverage.uncertainty import Figure, Layouts, Range, middle
 from geo_service.formats import german_number, german_percent
 from geo_service.schema import (
     COVERAGE_COLUMNS,
@@ -30,7 +30,7 @@ from geo_service.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -125,6 +125,37 @@ def measure_terrain(
     return {level: measure.level(level) for level in LEVELS}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """The places that count, and how far people are from the nearest of them.
+
+    `xy_m` are the distinct points where places stand, shape (n, 2) in EPSG:25832; `places` of
+    them count in the territory, `rough` of those are laid out anew for a range.
+    """
+
+    xy_m: Floats
+    places: int
+    rough: int
+    nearest: _Nearest
+
+    def spread(self, figures: Callable[[Floats], Floats]) -> Range:
+        """Return figures of the distances to the nearest place, with their ranges.
+
+        `figures` is given the metres of each demand point, infinite where there is no place.
+        """
+        return middle(*self.nearest.figure(figures))
+
+
+def measure_reach(
+    initiatives: Initiatives, terrain: Terrain, *, parameters: CoverageParameters, today: dt.date
+) -> Reach:
+    """Measure how far each point of people is from the nearest place."""
+    places = Places.of(initiatives, terrain.ground.index, parameters, today)
+    counted, rough = (int(places.counts[kind].sum()) for kind in ("places", "rough"))
+    nearest = _Nearest.of("people", terrain.xy_m, places, Layouts.of(terrain, places))
+    return Reach(places.xy_m, counted, rough, nearest)
+
+
 # ----------------------------------------------------------------- sums by municipality
 
 
@@ -132,18 +163,18 @@ def measure_terrain(
 class _Measure:
     """Sums over each municipality, of which every level's figures are made.
 
-    `access` holds of each level the sum of people times their access (places that fall to
-    the area), the other ranges of each municipality.
+    `reached` counts people, `people_metres` adds up their ways to the nearest place,
+    `access` is how many places fall to the municipality, `seats_m` its seat's way.
     """
 
     terrain: Terrain
     parameters: CoverageParameters
     some_place: bool
     counts: Mapping[str, NDArray[np.int64]]
-    reached: Range
-    people_metres: Range
-    access: Mapping[Level, Range]
-    seats_m: Range
+    reached: Figure
+    people_metres: Figure
+    access: Figure
+    seats_m: Figure
 
     @classmethod
     def of(
@@ -155,38 +186,36 @@ class _Measure:
     ) -> _Measure:
         parameters = parameters or CoverageParameters()
         places = Places.of(initiatives, terrain.ground.index, parameters, today)
-        nearest = _nearest_people(terrain, places)
-        reached = (
-            terrain.total(length_m <= parameters.radius_m)
-            for length_m in (nearest.value, nearest.high, nearest.low)
-        )
-        metres = (
-            terrain.total(np.where(np.isfinite(length_m), length_m, 0.0)) for length_m in nearest
-        )
+        layouts = Layouts.of(terrain, places)
+        people = _Nearest.of("people", terrain.xy_m, places, layouts)
+        seats = people
+        if not terrain.at_seats:
+            seats = _Nearest.of("seats", terrain.ground.seats_xy_m, places, layouts)
         return cls(
             terrain,
             parameters,
             bool(len(places.xy_m)),
             places.counts,
-            Range(*reached),
-            Range(*metres),
-            _access(terrain, places, parameters),
-            nearest if terrain.at_seats else _nearest_seats(terrain, places),
+            people.figure(lambda length_m: terrain.total(length_m <= parameters.radius_m)),
+            people.figure(lambda length_m: terrain.total(_finite(length_m))),
+            _access(terrain, places, layouts, parameters),
+            seats.figure(lambda length_m: length_m),
         )
 
     def level(self, level: Level) -> Coverage:
         """Return one row per area of `level`, sorted by key."""
         tier, areas = self.terrain.ground.tiers[level], _AreaPeople.of(self.terrain, level)
         counts = {name: tier.total(values).astype(np.int64) for name, values in self.counts.items()}
-        share = _ratios(self._totals(tier, self.reached), areas.people)
+        reached = self.reached.total(tier)
+        share = _ratios(reached, areas.people)
         named = bool(self.terrain.population.name)
         per = areas.people if named else np.asarray(tier.columns["population"])
         values: dict[str, Any] = {
             **tier.columns,
             **counts,
-            **self._reach(tier, areas, share),
+            **_reach(areas, reached, share),
             **self._distances(level, tier, areas),
-            **_named("e2sfca", _ratios(self.access[level], areas.people, E2SFCA_PEOPLE)),
+            **_named("e2sfca", _ratios(self.access.total(tier), areas.people, E2SFCA_PEOPLE)),
             **self._judge(areas, share, counts["places"]),
             "places_per_10k": 10_000 * _ratio(counts["places"], per),
             "small_numbers": _small(counts["places"], areas),
@@ -195,29 +224,13 @@ class _Measure:
         }
         return check_coverage(pd.DataFrame({name: values[name] for name in COVERAGE_COLUMNS}))
 
-    def _totals(self, tier: Tier, figures: Range) -> Range:
-        return Range(*map(tier.total, figures))
-
-    def _reach(self, tier: Tier, areas: _AreaPeople, share: Range) -> dict[str, Any]:
-        reached = self._totals(tier, self.reached)
-        return {
-            "people_counted": areas.people,
-            "people_reached": np.where(areas.unknown, np.nan, reached.value),
-            "share_reached": share.value,
-            "share_low": share.low,
-            "share_high": share.high,
-            "people_beyond": areas.people - reached.value,
-            "beyond_low": areas.people - reached.high,
-            "beyond_high": areas.people - reached.low,
-        }
-
     def _distances(self, level: Level, tier: Tier, areas: _AreaPeople) -> dict[str, Any]:
         none = np.full(len(tier.first), np.nan)
         seats = mean = Range(none, none, none)
         if self.some_place:
-            mean = _ratios(self._totals(tier, self.people_metres), areas.people)
+            mean = _ratios(self.people_metres.total(tier), areas.people)
             if level == "gemeinde":
-                seats = Range(*(length_m[tier.first] for length_m in self.seats_m))
+                seats = self.seats_m.total(tier)
         return {**_named("nearest_seat", seats, "_m"), **_named("nearest_mean", mean, "_m")}
 
     def _judge(self, areas: _AreaPeople, share: Range, places: NDArray[np.int64]) -> dict[str, Any]:
@@ -256,39 +269,31 @@ class _AreaPeople:
         return cls(np.where(unknown, np.nan, people), unknown, missing.astype(np.int64))
 
 
-def _nearest_people(terrain: Terrain, places: Places) -> Range:
-    """Return how far each demand point is from the nearest place."""
-    rough = places.counts["rough"] > 0
-    if not rough.any():
-        return _nearest(terrain.xy_m, places, None)
-    bounds = terrain.recent.get(
-        ("people", rough.tobytes()),
-        lambda: bound_distances(terrain.xy_m, terrain.home, terrain.ground.borders, rough),
-    )
-    return _nearest(terrain.xy_m, places, bounds)
+@dataclass(frozen=True, slots=True)
+class _Nearest:
+    """How far points are from the nearest place (infinite: none), on record and laid out."""
 
+    length_m: Floats
+    fixed_m: Floats
+    rough_m: NDArray[np.float32] | None
 
-def _nearest_seats(terrain: Terrain, places: Places) -> Range:
-    """Return how far each seat is from the nearest place."""
-    rough, seats = places.counts["rough"] > 0, terrain.ground.seats_xy_m
-    if not rough.any():
-        return _nearest(seats, places, None)
-    bounds = terrain.recent.get(
-        ("seats", rough.tobytes()),
-        lambda: bound_distances(seats, np.arange(len(seats)), terrain.ground.borders, rough),
-    )
-    return _nearest(seats, places, bounds)
+    @classmethod
+    def of(cls, name: str, xy_m: Floats, places: Places, layouts: Layouts | None) -> _Nearest:
+        length_m = _distance(xy_m, places.xy_m)
+        if layouts is None:
+            return cls(length_m, length_m, None)
+        fixed_m = _distance(xy_m, places.xy_m[places.fixed])
+        return cls(length_m, fixed_m, layouts.nearest(name, xy_m))
 
-
-def _nearest(xy_m: Floats, places: Places, bounds: tuple[Floats, Floats] | None) -> Range:
-    """Return how far each point is from the nearest place; infinite where there is none."""
-    length_m = _distance(xy_m, places.xy_m)
-    if bounds is None:
-        return Range(length_m, length_m, length_m)
-    near, far = bounds
-    fixed = _distance(xy_m, places.xy_m[places.fixed])
-    # A record's point may lie a little outside its municipality.
-    return Range(length_m, np.minimum(length_m, near), np.maximum(length_m, np.minimum(fixed, far)))
+    def figure(self, of_municipalities: Callable[[Floats], Floats]) -> Figure:
+        """Return what the function makes of the distances, for each layout as well."""
+        value = of_municipalities(self.length_m)
+        if self.rough_m is None:
+            return Figure(value, None)
+        draws = np.empty((len(value), len(self.rough_m)))
+        for draw, rough_m in enumerate(self.rough_m):
+            draws[:, draw] = of_municipalities(np.minimum(self.fixed_m, rough_m))
+        return Figure(value, draws)
 
 
 def _distance(from_xy_m: Floats, to_xy_m: Floats) -> Floats:
@@ -297,33 +302,39 @@ def _distance(from_xy_m: Floats, to_xy_m: Floats) -> Floats:
     return np.asarray(cKDTree(to_xy_m).query(from_xy_m)[0], dtype=np.float64)
 
 
-def _access(terrain: Terrain, places: Places, parameters: CoverageParameters) -> dict[Level, Range]:
-    """Return of each level how many places fall to each area by E2SFCA."""
-    tiers, steps = terrain.ground.tiers, parameters.steps_m
+def _finite(length_m: Floats) -> Floats:
+    return np.where(np.isfinite(length_m), length_m, 0.0)
+
+
+def _access(
+    terrain: Terrain, places: Places, layouts: Layouts | None, parameters: CoverageParameters
+) -> Figure:
+    """Return how many places fall to each municipality by E2SFCA."""
+    steps = parameters.steps_m
     capacities = (places.capacity, places.fixed_capacity)
     access = collect(terrain.tree, terrain.people, places.xy_m, capacities, steps)
     value, fixed = (terrain.total(values) for values in access)
-    rough = places.counts["rough"] > 0
-    if not rough.any():
-        totals = {level: tier.total(value) for level, tier in tiers.items()}
-        return {level: Range(total, total, total) for level, total in totals.items()}
-    bounds = terrain.recent.get(
-        ("shares", rough.tobytes(), steps), lambda: bound_shares(terrain, rough, steps)
-    )
-    moving = places.counts["rough"][rough].astype(np.float64)
-    ranges = {}
-    for level, tier in tiers.items():
-        here, certain = tier.total(value), tier.total(fixed)
-        low, high = (certain + moving @ share for share in bounds[level])
-        ranges[level] = Range(here, np.minimum(here, low), np.maximum(here, high))
-    return ranges
+    return Figure(value, None if layouts is None else fixed[:, None] + layouts.access(steps))
+
+
+def _reach(areas: _AreaPeople, reached: Range, share: Range) -> dict[str, Any]:
+    return {
+        "people_counted": areas.people,
+        "people_reached": np.where(areas.unknown, np.nan, reached.value),
+        "share_reached": share.value,
+        "share_low": share.low,
+        "share_high": share.high,
+        "people_beyond": areas.people - reached.value,
+        "beyond_low": areas.people - reached.high,
+        "beyond_high": areas.people - reached.low,
+    }
 
 
 # -------------------------------------------------------------------------------- helpers
 
 
 def _named(name: str, figures: Range, unit: str = "") -> dict[str, Floats]:
-    """Return the columns of an indicator and its bounds."""
+    """Return the columns of an indicator and its range."""
     return {
         f"{name}{unit}": figures.value,
         f"{name}_low{unit}": figures.low,
@@ -366,8 +377,8 @@ def _reason(
         return _too_small(people, parameters.minimum_people)
     if judgement == "uncertain":
         return (
-            f"ungewiss: {german_percent(low, down=True)} bis {_percent_up(high)} erreicht,"
-            " je nachdem, wo grob verortete Orte stehen"
+            f"ungewiss: {german_percent(low, down=True)} bis {_percent_up(high)} erreicht"
+            " in 9 von 10 durchgerechneten Lagen der grob verorteten Orte"
         )
     if not some_place:
         return "kein Ort"

@@ -26,8 +26,17 @@ two-step floating catchment area (E2SFCA) method for measuring spatial accessibi
 care physicians, Health & Place 15(4), 1100-1107, doi:10.1016/j.healthplace.2009.06.002, the
 first set of weights (their zones are 0-10, 10-20 and 20-30 minutes)."""
 
+METHOD: Final = "1"
+"""Which method figures are of: raised whenever the same places and people give others."""
+
 MAX_RADIUS_M: Final = 100_000.0
 """Longest radius and catchment, in metres: about half the length of the Land."""
+
+DRAWS: Final = 100
+FEWER_DRAWS: Final = 20
+MANY_POINTS: Final = 20_000
+"""Layouts of the roughly located places that a range is made of, fewer where there are more
+than so many demand points."""
 
 _PRECISION_WORDS: Final[Mapping[Precision, str]] = {
     "address": "Adresse",
@@ -124,6 +133,11 @@ class CoverageParameters:
             "Genauigkeit": self._describe_precision(),
             "Aktualität": self._describe_currency(),
             "E2SFCA-Zonen": "; ".join(zones),
+            "Spanne": (
+                "mittlere neun Zehntel, wenn die grob verorteten Orte in"
+                f" {DRAWS} Lagen ({FEWER_DRAWS} bei über {german_number(MANY_POINTS)}"
+                " Wohnpunkten) in ihrer Gemeinde verteilt werden"
+            ),
             "Lücke": f"weniger als {short(self.gap_share * 100)} % der Menschen erreicht",
             "Beurteilt ab": f"{short(self.minimum_people)} Menschen",
             "Veraltet nach": f"{self.stale_after_months} Monaten ohne Angabe oder Bestätigung",

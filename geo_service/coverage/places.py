@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from geo_service.coverage.spots import hash_texts
 from geo_service.coverage.terrain import sums, to_metres
 from geo_service.errors import QueryError, SchemaError
 from geo_service.schema import FINE_PRECISIONS, PRECISIONS, Initiatives, Municipalities
@@ -104,7 +105,8 @@ class Places:
     """The places that pass the filter, by the distinct points where they stand.
 
     A place is movable where its point is rough and in a municipality: it may stand anywhere
-    there. The points are in the order of their coordinates, whatever the records' order.
+    there. The points are in the order of their coordinates, the movable places in that of
+    their hashes, whatever the records' order.
 
     Parameters
     ----------
@@ -114,6 +116,8 @@ class Places:
         Places in a municipality at each point, all and those that are not movable.
     fixed
         Whether a place stands at the point that is not movable.
+    rough_hash, rough_home
+        Hash of the id, and row of the municipality, of each movable place.
     counts
         Per municipality: `places`, `rough` (movable), `stale` and `undated` ones.
     """
@@ -122,6 +126,8 @@ class Places:
     capacity: Floats
     fixed_capacity: Floats
     fixed: Bools
+    rough_hash: NDArray[np.uint64]
+    rough_home: Ints
     counts: dict[str, NDArray[np.int64]]
 
     @classmethod
@@ -152,11 +158,16 @@ class Places:
         lon_lat = shapely.get_coordinates(points[rows])
         spots, at = np.unique(lon_lat[:, 0] + 1j * lon_lat[:, 1], return_inverse=True)
         fixed = ~kinds["rough"]
+        hashes = hash_texts(initiatives["id"].array[rows[~fixed]])
+        home = municipality[~fixed]
+        order = np.lexsort((home, hashes))
         return cls(
             to_metres(spots.real, spots.imag),
             sums(at, inside, len(spots)),
             sums(at, inside & fixed, len(spots)),
             sums(at, fixed, len(spots)) > 0,
+            hashes[order],
+            home[order],
             {
                 name: np.bincount(municipality[chosen], minlength=len(index))
                 for name, chosen in kinds.items()

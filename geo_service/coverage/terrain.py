@@ -8,14 +8,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import pandas as pd
 import pyproj
 import shapely
+from scipy import sparse
 from scipy.spatial import cKDTree
 
+from geo_service.coverage.spots import spread_spots
 from geo_service.errors import QueryError
 from geo_service.schema import (
     KEY_COLUMN,
@@ -35,47 +37,45 @@ if TYPE_CHECKING:
     Ints = NDArray[np.signedinteger[Any]]
     Bools = NDArray[np.bool_]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=np.generic)
 
-POSSIBLE_PLACES: Final = 8
-"""Spots of a municipality that E2SFCA's range tries: its seat, and seven outer corners."""
-
-SLACK_M: Final = 0.01
-"""How far a border may bulge between its vertices, which are straight in degrees only."""
-
-_STEP_DEG: Final = 0.004
-"""Longest edge of a border, in degrees (at most 445 m); a longer one is cut."""
+_MOST_BYTES: Final = 200_000_000
+"""What a terrain remembers; a hundred metre grid has 40 MB for one set of rough places."""
 
 
 class Recent:
-    """The values made last, by key; a thread that makes one holds up no other."""
+    """The arrays made last, by key; a thread that makes one holds up no other."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._values: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the value of `key`; make it where it is not kept."""
+    def get(self, key: Hashable, make: Callable[[], NDArray[T]]) -> NDArray[T]:
+        """Return the array of `key`; make it where it is not kept."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)
-                return cast("T", self._values[key])
+                return self._values[key]
         value = make()
         with self._lock:
             self._values[key] = value
-            while len(self._values) > self._most:
+            while sum(kept.nbytes for kept in self._values.values()) > self._most_bytes:
                 self._values.popitem(last=False)
         return value
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Tier:
-    """The areas of one level, sorted by key; `area` is each municipality's area number."""
+    """The areas of one level, sorted by key; `area` is each municipality's area number.
+
+    `members` is the same as a matrix: a row per area, with 1 for each of its municipalities.
+    """
 
     columns: Mapping[str, Any]
     area: Ints
     first: Ints
+    members: sparse.csr_array
 
     def total(self, values: NDArray[Any]) -> Floats:
         """Add up a figure of each municipality by area."""
@@ -107,89 +107,13 @@ class Ground:
         return to_metres(table["seat_lon"].to_numpy(), table["seat_lat"].to_numpy())
 
     @cached_property
-    def borders(self) -> Borders:
-        """Where the municipalities end."""
-        return Borders.of(self.municipalities, self.seats_xy_m)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Borders:
-    """Where municipalities end, in metres: what bounds the distance to a point within.
-
-    Parameters
-    ----------
-    xy_m, owner
-        Vertices of the borders, and the municipality each belongs to, ascending.
-    step_m
-        Longest distance between two vertices that follow one another.
-    hulls, corners
-        Vertices of the convex hulls, shape (municipalities, most vertices, 2), and how many
-        each has; the last is repeated.
-    circles
-        Centre and radius of the smallest circle around each, shape (municipalities, 3).
-    spots
-        Where a roughly located place is tried, shape (municipalities, `POSSIBLE_PLACES`, 2).
-    """
-
-    xy_m: Floats
-    owner: Ints
-    step_m: float
-    hulls: Floats
-    corners: Ints
-    circles: Floats
-    spots: Floats
-
-    @classmethod
-    def of(cls, municipalities: Municipalities, seats_xy_m: Floats) -> Borders:
-        """Take them from boundaries in EPSG:4326."""
-        fine = shapely.segmentize(np.asarray(municipalities.geometry.array), _STEP_DEG)
-        metric = shapely.transform(fine, lambda points: to_metres(points[:, 0], points[:, 1]))
-        xy_m, owner = shapely.get_coordinates(metric, return_index=True)
-        rings, ring = shapely.get_coordinates(
-            shapely.get_rings(shapely.get_parts(metric)), return_index=True
+    def spots_xy_m(self) -> Floats:
+        """Where a rough place may stand, shape (municipalities, `SPOTS`, 2)."""
+        polygons = shapely.transform(
+            np.asarray(self.municipalities.geometry.array),
+            lambda points: to_metres(points[:, 0], points[:, 1]),
         )
-        edges = np.diff(rings, axis=0)[ring[1:] == ring[:-1]]
-        around = shapely.convex_hull(metric)
-        hulls = _padded(around)
-        circles = shapely.get_coordinates(shapely.centroid(shapely.minimum_bounding_circle(around)))
-        return cls(
-            xy_m,
-            owner,
-            float(_lengths(edges).max(initial=0.0)),
-            hulls,
-            shapely.get_num_coordinates(around),
-            np.column_stack([circles, _lengths(hulls - circles[:, None]).max(axis=1)]),
-            _spread(seats_xy_m, hulls),
-        )
-
-
-def _padded(polygons: NDArray[np.object_]) -> Floats:
-    """Return the vertices of each, the last repeated up to the most that one has."""
-    xy_m, owner = shapely.get_coordinates(polygons, return_index=True)
-    counts = np.bincount(owner, minlength=len(polygons))
-    first = np.cumsum(counts) - counts
-    column = np.arange(counts.max(initial=1))
-    return np.asarray(xy_m[first[:, None] + np.minimum(column, counts[:, None] - 1)])
-
-
-def _spread(seats_xy_m: Floats, hulls: Floats) -> Floats:
-    """Return for each municipality its seat and corners of its hull, far from one another.
-
-    Each is the corner farthest from those before it (Gonzalez 1985, Clustering to minimize
-    the maximum intercluster distance, Theoretical Computer Science 38, 293-306). A hull with
-    few corners has some twice.
-    """
-    rows = np.arange(len(hulls))
-    chosen = [seats_xy_m]
-    apart = np.full(hulls.shape[:2], np.inf)
-    for _ in range(POSSIBLE_PLACES - 1):
-        apart = np.minimum(apart, _lengths(hulls - chosen[-1][:, None]))
-        chosen.append(hulls[rows, apart.argmax(axis=1)])
-    return np.stack(chosen, axis=1)
-
-
-def _lengths(vectors: Floats) -> Floats:
-    return np.asarray(np.hypot(vectors[..., 0], vectors[..., 1]))
+        return spread_spots(polygons, self.municipalities["ags"], self.seats_xy_m)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +141,7 @@ class Terrain:
     ground: Ground
     population: Population
     home: Ints
-    recent: Recent = field(default_factory=lambda: Recent(12), repr=False)
+    recent: Recent = field(default_factory=lambda: Recent(_MOST_BYTES), repr=False)
 
     @classmethod
     def of(cls, ground: Ground, population: Population) -> Terrain:
@@ -285,7 +209,8 @@ def _tier(municipalities: Municipalities, level: Level) -> Tier:
         "level": text([level] * len(keys)),
         "population": people.astype(np.int64),
     }
-    return Tier(columns, area, first)
+    ones = (np.ones(len(area)), (area, np.arange(len(area))))
+    return Tier(columns, area, first, sparse.csr_array(ones, shape=(len(keys), len(area))))
 
 
 def _area_names(municipalities: Municipalities, level: Level) -> NDArray[np.object_]:

@@ -1,146 +1,197 @@
-"""How far an indicator can be off: places known only to their municipality move within it.
+"""How far an indicator can be off: places known only to their municipality, laid out anew.
 
-Bounds, no dice: the same places give the same range, and any move of a rough place within
-its municipality stays inside it (for E2SFCA: any move among the spots that are tried).
+A layout puts every roughly located place on a spot of its municipality. Layout d puts the
+record X on a spot that depends on X and d alone (`spots.draw_lots`): the same places have
+the same layouts always, and a filter or a scenario changes only what it changes.
 """
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 
 from geo_service.coverage.e2sfca import share_out
-from geo_service.coverage.terrain import SLACK_M
-from geo_service.schema import LEVELS
+from geo_service.coverage.parameters import DRAWS, FEWER_DRAWS, MANY_POINTS
+from geo_service.coverage.spots import SPOTS, draw_lots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from numpy.typing import NDArray
 
-    from geo_service.coverage.terrain import Borders, Terrain
-    from geo_service.schema import Level
+    from geo_service.coverage.places import Places
+    from geo_service.coverage.terrain import Terrain, Tier
 
     Floats = NDArray[np.float64]
+    ShortFloats = NDArray[np.float32]
     Ints = NDArray[np.signedinteger[Any]]
     Bools = NDArray[np.bool_]
 
+_NEAR: Final = 32
+"""Spots looked at around a point before the places of a layout are searched: of single rough
+places every sixteenth spot is taken, so that one of 32 is in seven layouts of eight."""
+
+_POINTS_AT_ONCE: Final = 20_000
+
 
 class Range(NamedTuple):
-    """An indicator as the records have it, and the least and most it can be."""
+    """An indicator of the points on record, and the middle nine tenths of the layouts."""
 
     value: Floats
     low: Floats
     high: Floats
 
 
-def bound_distances(
-    xy_m: Floats, home: Ints, borders: Borders, rough: Bools
-) -> tuple[Floats, Floats]:
-    """Return how near and how far the nearest of some rough places must be.
+class Figure(NamedTuple):
+    """A figure of each municipality, of the points on record and of each layout.
+
+    `draws` has the shape (municipalities, layouts) and is None where no place is rough.
+    """
+
+    value: Floats
+    draws: Floats | None
+
+    def total(self, tier: Tier) -> Range:
+        """Add up by area, and return the range of each."""
+        draws = None if self.draws is None else tier.members @ self.draws  # adds in `total`'s order
+        return middle(tier.total(self.value), draws)
+
+
+def middle(value: Floats, draws: Floats | None) -> Range:
+    """Return the middle nine tenths of the draws, widened to contain the value.
+
+    Of n draws the range goes from the n/20-th smallest to the n/20-th largest, so that one
+    more draw is within it with a probability of 1 - 2 (n/20) / (n + 1): 90.1 % for 100 draws,
+    90.5 % for 20 (distribution-free prediction interval: David, H. A., & Nagaraja, H. N.
+    (2003), Order Statistics, 3rd ed., ch. 7).
+
+    Examples
+    --------
+    >>> low, high = middle(np.array([7.0]), np.arange(1.0, 101.0)[None])[1:]
+    >>> float(low[0]), float(high[0])
+    (5.0, 96.0)
+    """
+    if draws is None:
+        return Range(value, value, value)
+    count = draws.shape[1]
+    ends = (count // 20 - 1, count - count // 20)
+    ordered = np.partition(draws, ends, axis=1)
+    low, high = ordered[:, ends[0]], ordered[:, ends[1]]
+    return Range(value, np.minimum(value, low), np.maximum(value, high))
+
+
+@dataclass(frozen=True, slots=True)
+class Layouts:
+    """The layouts of a question's rough places on a terrain, which keeps what they cost.
 
     Parameters
     ----------
-    xy_m
-        Points of shape (n, 2), in EPSG:25832.
-    home
-        Row of the municipality each point lies in.
-    borders
-        Where the municipalities end.
-    rough
-        For each municipality whether a rough place is somewhere in it; at least one is.
+    rows, place
+        Municipalities that have rough places, and the number among them of each place's.
+    hashes
+        Hash of each place's id.
+    key
+        Digest of the set of places: what the terrain keeps is kept by it.
+    """
+
+    terrain: Terrain
+    rows: Ints
+    place: Ints
+    hashes: NDArray[np.uint64]
+    key: bytes
+
+    @classmethod
+    def of(cls, terrain: Terrain, places: Places) -> Layouts | None:
+        """Lay out the rough places; None where there is none."""
+        if not len(places.rough_home):
+            return None
+        rows, place = np.unique(places.rough_home, return_inverse=True)
+        key = hashlib.sha256(places.rough_home.tobytes() + places.rough_hash.tobytes())
+        return cls(terrain, rows, place, places.rough_hash, key.digest())
+
+    @property
+    def count(self) -> int:
+        """How many layouts are drawn."""
+        return FEWER_DRAWS if len(self.terrain.people) > MANY_POINTS else DRAWS
+
+    @property
+    def spots_xy_m(self) -> Floats:
+        """The spots of the municipalities at hand, shape (n, 2) in EPSG:25832."""
+        return self.terrain.ground.spots_xy_m[self.rows].reshape(-1, 2)
+
+    def taken(self) -> NDArray[np.uint32]:
+        """Return how many places each spot has in each layout, shape (layouts, spots)."""
+        return self.terrain.recent.get(("taken", self.key), self._taken)
+
+    def nearest(self, name: str, xy_m: Floats) -> ShortFloats:
+        """Return how far each point is from the nearest place in each layout.
+
+        `name` says which points these are. Metres, to the centimetre; (layouts, points).
+        """
+        return self.terrain.recent.get(
+            ("nearest", name, self.key),
+            lambda: nearest_taken(xy_m, self.spots_xy_m, self.taken() > 0),
+        )
+
+    def access(self, steps: tuple[tuple[float, float], ...]) -> Floats:
+        """Return how many places fall to each municipality by E2SFCA in each layout.
+
+        What a place gives does not depend on other places, so each spot is worked out once.
+        Shape (municipalities, layouts).
+        """
+        return self.terrain.recent.get(("access", steps, self.key), lambda: self._access(steps))
+
+    def _taken(self) -> NDArray[np.uint32]:
+        length = len(self.rows) * SPOTS
+        lots = self.place * SPOTS + draw_lots(self.hashes, self.count)
+        taken = np.empty((self.count, length), dtype=np.uint32)
+        for draw, spots in enumerate(lots):
+            taken[draw] = np.bincount(spots, minlength=length)
+        return taken
+
+    def _access(self, steps: tuple[tuple[float, float], ...]) -> Floats:
+        terrain, taken = self.terrain, self.taken()
+        used = taken.any(axis=0)
+        shares = share_out(
+            terrain.tree,
+            terrain.people,
+            terrain.home,
+            len(terrain.ground.index),
+            self.spots_xy_m[used],
+            steps,
+        )
+        return np.asarray(shares.T @ taken[:, used].T.astype(np.float64))
+
+
+def nearest_taken(xy_m: Floats, spots_xy_m: Floats, taken: Bools) -> ShortFloats:
+    """Return how far each point is from the nearest spot that is taken, for each layout.
+
+    Parameters
+    ----------
+    xy_m, spots_xy_m
+        Arrays of shape (n, 2), metres in one plane.
+    taken
+        Whether a spot is taken, shape (layouts, spots); one at least in each layout.
 
     Returns
     -------
-    near, far
-        For each point the least over those municipalities of the shortest and of the longest
-        distance to a point in them. `near` may be too short, by half a step of the border
-        next to it and by 5 m at 5 km, and is never too long.
+    nearest
+        Metres, shape (layouts, points).
     """
-    near = _nearest_border(xy_m, borders, rough)
-    near[rough[home]] = 0.0
-    return near, _farthest_corner(xy_m, borders, np.flatnonzero(rough))
-
-
-def _nearest_border(xy_m: Floats, borders: Borders, rough: Bools) -> Floats:
-    """Return a lower bound of the distance to the border of the nearest such municipality.
-
-    The nearest point of an edge of length s is at most s/2 from one of its ends and at a
-    right angle to the way there, so d² >= (distance to the nearest vertex)² - (s/2)².
-    """
-    vertices = cKDTree(borders.xy_m[rough[borders.owner]], balanced_tree=False, compact_nodes=False)
-    vertex_m = vertices.query(xy_m)[0]
-    square = np.maximum(vertex_m**2 - (borders.step_m / 2) ** 2, 0.0)
-    return np.asarray(np.maximum(np.sqrt(square) - SLACK_M, 0.0))
-
-
-def _farthest_corner(xy_m: Floats, borders: Borders, rows: Ints) -> Floats:
-    """Return the least over `rows` of the distance to the farthest corner of the hull.
-
-    A shape in the smallest circle of centre c and radius q has a point at least
-    sqrt(|x - c|² + q²) from x: the distance of (x, 0) from (c, q) in space. Municipalities
-    are taken in that order until no other can be less.
-    """
-    circles = cKDTree(borders.circles[rows])
-    far = np.full(len(xy_m), np.inf)
-    todo, count = np.arange(len(xy_m)), 4
-    while len(todo):
-        count = min(count, len(rows))
-        at = np.column_stack([xy_m[todo], np.zeros(len(todo))])
-        least, found = circles.query(at, k=range(1, count + 1))
-        for column in range(count):
-            open_ = np.flatnonzero(least[:, column] * (1 - 1e-6) < far[todo])
-            for place, group in _groups(found[open_, column]):
-                points, row = todo[open_[group]], rows[place]
-                corners = borders.hulls[row, : borders.corners[row]]
-                length_m = cdist(xy_m[points], corners).max(axis=1) + SLACK_M
-                far[points] = np.minimum(far[points], length_m)
-        if count == len(rows):
-            break
-        todo = todo[least[:, -1] * (1 - 1e-6) < far[todo]]
-        count *= 4
-    return far
-
-
-def _groups(labels: Ints) -> Iterator[tuple[int, Ints]]:
-    """Give each label and where it stands."""
-    order = np.argsort(labels, kind="stable")
-    starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-    for group in np.split(order, starts[1:]) if len(order) else ():
-        yield int(labels[group[0]]), group
-
-
-def bound_shares(
-    terrain: Terrain, rough: Bools, steps: tuple[tuple[float, float], ...]
-) -> Mapping[Level, tuple[sparse.csr_array, sparse.csr_array]]:
-    """Return the least and the most that each area can have of a rough place, by E2SFCA.
-
-    For each level two matrices: a row per municipality that has rough places, in order, a
-    column per area. What a place gives does not depend on the other places, so each is
-    tried on every spot of its municipality (`Borders.spots`) on its own.
-    """
-    spots = terrain.ground.borders.spots[rough]
-    shares = share_out(
-        terrain.tree,
-        terrain.people,
-        terrain.home,
-        len(rough),
-        np.concatenate(spots.transpose(1, 0, 2)),
-        steps,
-    )
-    tried = [shares[start : start + len(spots)] for start in range(0, shares.shape[0], len(spots))]
-    bounds = {}
-    for level in LEVELS:
-        area = terrain.ground.tiers[level].area
-        whole = sparse.csr_array((np.ones(len(area)), (np.arange(len(area)), area)))
-        parts = [part @ whole for part in tried]
-        bounds[level] = (
-            functools.reduce(lambda one, other: one.minimum(other), parts),
-            functools.reduce(lambda one, other: one.maximum(other), parts),
-        )
-    return bounds
+    nearest = np.full((len(taken), len(xy_m)), np.inf, dtype=np.float32)
+    tree = cKDTree(spots_xy_m)
+    near = range(1, min(_NEAR, tree.n) + 1)
+    for start in range(0, len(xy_m), _POINTS_AT_ONCE):
+        part = slice(start, start + _POINTS_AT_ONCE)
+        length_m, spot = tree.query(xy_m[part], k=near)
+        for column in reversed(range(len(near))):  # the nearest is written last
+            is_taken = np.take(taken, spot[:, column], axis=1)
+            short = length_m[:, column].astype(np.float32)
+            np.copyto(nearest[:, part], short, where=is_taken)
+    for row, is_taken in zip(nearest, taken, strict=True):
+        left = np.flatnonzero(np.isinf(row))
+        if len(left):
+            row[left] = cKDTree(spots_xy_m[is_taken]).query(xy_m[left])[0]
+    return nearest

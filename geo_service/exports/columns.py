@@ -11,7 +11,7 @@ import pandas as pd
 from geo_service.schema import COVERAGE_COLUMNS, check_coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from geo_service.schema import Coverage
 
@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 
+TITLE: Final = "Abdeckung mit Begegnungsorten und Integrationsinitiativen"
+
+
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What a file says about itself."""
@@ -36,6 +39,7 @@ class Notes:
     sources: tuple[str, ...]
     revision: int
     today: dt.date
+    title: str = TITLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,8 @@ class Column:
     width: int = 14
 
 
-_LOW: Final = "kleinster Wert, wenn grob verortete Orte irgendwo in ihrer Gemeinde stehen"
-_HIGH: Final = "größter Wert, wenn grob verortete Orte irgendwo in ihrer Gemeinde stehen"
+_LOW: Final = "kleinster Wert in 9 von 10 durchgerechneten Lagen der grob verorteten Orte"
+_HIGH: Final = "größter Wert in 9 von 10 durchgerechneten Lagen der grob verorteten Orte"
 
 COLUMNS: Final[Mapping[str, Column]] = {
     "key": Column(
@@ -75,28 +79,28 @@ COLUMNS: Final[Mapping[str, Column]] = {
         3,
     ),
     "share_reached": Column("Anteil erreicht", "Erreichte durch gezählte Menschen", 6, "0.0%"),
-    "share_low": Column("Anteil erreicht, mindestens", f"Anteil erreicht: {_LOW}", 6, "0.0%"),
-    "share_high": Column("Anteil erreicht, höchstens", f"Anteil erreicht: {_HIGH}", 6, "0.0%"),
+    "share_low": Column("Anteil erreicht, Spanne von", f"Anteil erreicht: {_LOW}", 6, "0.0%"),
+    "share_high": Column("Anteil erreicht, Spanne bis", f"Anteil erreicht: {_HIGH}", 6, "0.0%"),
     "people_beyond": Column("Nicht erreichte Menschen", "Gezählte ohne erreichte Menschen", 3),
-    "beyond_low": Column("Nicht erreicht, mindestens", f"Nicht erreichte Menschen: {_LOW}", 3),
-    "beyond_high": Column("Nicht erreicht, höchstens", f"Nicht erreichte Menschen: {_HIGH}", 3),
+    "beyond_low": Column("Nicht erreicht, Spanne von", f"Nicht erreichte Menschen: {_LOW}", 3),
+    "beyond_high": Column("Nicht erreicht, Spanne bis", f"Nicht erreichte Menschen: {_HIGH}", 3),
     "nearest_seat_m": Column(
         "Vom Sitz zum nächsten Ort (m)", "Luftlinie; nur auf Ebene Gemeinde", 1
     ),
     "nearest_seat_low_m": Column(
-        "Vom Sitz zum nächsten Ort, mindestens (m)", f"Entfernung vom Sitz: {_LOW}", 1
+        "Vom Sitz zum nächsten Ort, Spanne von (m)", f"Entfernung vom Sitz: {_LOW}", 1
     ),
     "nearest_seat_high_m": Column(
-        "Vom Sitz zum nächsten Ort, höchstens (m)", f"Entfernung vom Sitz: {_HIGH}", 1
+        "Vom Sitz zum nächsten Ort, Spanne bis (m)", f"Entfernung vom Sitz: {_HIGH}", 1
     ),
     "nearest_mean_m": Column(
         "Mittlere Entfernung zum nächsten Ort (m)", "Luftlinie, nach Menschen gewichtet", 1
     ),
     "nearest_mean_low_m": Column(
-        "Mittlere Entfernung, mindestens (m)", f"Mittlere Entfernung: {_LOW}", 1
+        "Mittlere Entfernung, Spanne von (m)", f"Mittlere Entfernung: {_LOW}", 1
     ),
     "nearest_mean_high_m": Column(
-        "Mittlere Entfernung, höchstens (m)", f"Mittlere Entfernung: {_HIGH}", 1
+        "Mittlere Entfernung, Spanne bis (m)", f"Mittlere Entfernung: {_HIGH}", 1
     ),
     "e2sfca": Column(
         "E2SFCA (Orte je 10.000 Menschen)",
@@ -104,8 +108,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
         6,
         "#,##0.00",
     ),
-    "e2sfca_low": Column("E2SFCA, mindestens", f"E2SFCA: {_LOW}", 6, "#,##0.00"),
-    "e2sfca_high": Column("E2SFCA, höchstens", f"E2SFCA: {_HIGH}", 6, "#,##0.00"),
+    "e2sfca_low": Column("E2SFCA, Spanne von", f"E2SFCA: {_LOW}", 6, "#,##0.00"),
+    "e2sfca_high": Column("E2SFCA, Spanne bis", f"E2SFCA: {_HIGH}", 6, "#,##0.00"),
     "gap": Column("Lücke", "ja, nein oder leer: nicht beurteilt", width=8),
     "judgement": Column(
         "Urteil",
@@ -142,7 +146,6 @@ WORDS: Final[Mapping[object, str]] = {
     "too_small": "zu klein",
     "unknown": "unbekannt",
 }
-TITLE: Final = "Abdeckung mit Begegnungsorten und Integrationsinitiativen"
 
 
 def round_figures(coverage: Coverage) -> Coverage:
@@ -155,14 +158,16 @@ def round_figures(coverage: Coverage) -> Coverage:
     return check_coverage(table.round({name: COLUMNS[name].decimals for name in floats}))
 
 
-def plain_rows(rounded: pd.DataFrame) -> list[list[Any]]:
+def plain_rows(
+    rounded: pd.DataFrame, names: Iterable[str] = tuple(COVERAGE_COLUMNS)
+) -> list[list[Any]]:
     """Return rows of str, int, float, bool or None; whole numbers without a decimal part."""
     columns = [
         [
             None if missing else _plain(value)
             for value, missing in zip(column, column.isna(), strict=True)
         ]
-        for column in (rounded[name].astype(object) for name in COVERAGE_COLUMNS)
+        for column in (rounded[name].astype(object) for name in names)
     ]
     return [list(row) for row in zip(*columns, strict=True)]
 
@@ -171,12 +176,12 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def method_lines(notes: Notes) -> list[tuple[str, str]]:
+def method_lines(notes: Notes, columns: Mapping[str, Column] = COLUMNS) -> list[tuple[str, str]]:
     """Return what the figures were made with, and what each column means."""
     return [
         ("Stand", f"{notes.today:%d.%m.%Y}, Datenstand Nr. {notes.revision}"),
         *notes.method.items(),
-        *((column.label, column.meaning) for column in COLUMNS.values()),
+        *((column.label, column.meaning) for column in columns.values()),
     ]
 
 
