@@ -5,3 +5,5 @@ them at a revision, a snapshot of that revision is measured, and maps, pages and
 read the snapshot. `geo_service.pipeline` is that sentence in Python; `geo_service.schema` has
 the contracts of the tables.
 """
+
+__version__ = "0.1.0"

@@ -38,9 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CROSSINGS",
+    "CROSSING_NAMES",
     "INDICATORS",
     "KINDS",
+    "KIND_NAMES",
     "PARTS",
+    "PART_NAMES",
     "REAL_KINDS",
     "Changes",
     "Kind",
@@ -61,6 +64,18 @@ Kind: TypeAlias = Literal[
     "reworded",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+KIND_NAMES: Final[Mapping[Kind, tuple[str, str]]] = {
+    "added": ("neuer Ort", "neue Orte"),
+    "gone": ("Ort fehlt", "Orte fehlen"),
+    "moved": ("Ort umgezogen", "Orte umgezogen"),
+    "better_coordinate": ("Punkt genauer", "Punkte genauer"),
+    "rougher_coordinate": ("Punkt ungenauer", "Punkte ungenauer"),
+    "confirmed": ("Eintrag neu bestätigt", "Einträge neu bestätigt"),
+    "recategorised": ("Eintrag anders eingeordnet", "Einträge anders eingeordnet"),
+    "reworded": ("Eintrag anders beschrieben", "Einträge anders beschrieben"),
+}
+"""What one and what several such changes are called in German."""
+
 REAL_KINDS: Final = frozenset({"added", "gone", "moved"})
 """What happened to a place; every other kind is something that is now known better."""
 
@@ -77,7 +92,10 @@ PARTS: Final = ("data", "real", "rest")
 """What a difference is made of: better data, real change, and the rest: other figures of
 people, the passing of time, records that were erased."""
 
+PART_NAMES: Final = {"data": "bessere Daten", "real": "Veränderung", "rest": "Übriges"}
+
 CROSSINGS: Final = ("became_gap", "no_longer_gap")
+CROSSING_NAMES: Final = {"became_gap": "neue Lücke", "no_longer_gap": "keine Lücke mehr"}
 
 
 Side: TypeAlias = Literal["old", "new"]

@@ -40,15 +40,18 @@ __all__ = [
     "BORDER_TOLERANCE_M",
     "CHOROPLETH_ID",
     "MAP_ID",
+    "SITES_ID",
     "TILE_ZOOM",
     "ChoroplethOptions",
     "MapOptions",
     "MapParts",
     "MapPlace",
+    "SitesMapOptions",
     "TileLayer",
     "borders_geojson",
     "build_choropleth_map",
     "build_places_map",
+    "build_sites_map",
     "outline_geojson",
     "packed_borders",
     "places_geojson",
@@ -61,6 +64,9 @@ MAP_ID: Final = "karte_orte"
 
 CHOROPLETH_ID: Final = "karte_gebiete"
 """The same for the planners' map."""
+
+SITES_ID: Final = "karte_standorte"
+"""The same for the map of proposed places."""
 
 BORDER_TOLERANCE_M: Final = 200.0
 """How coarse borders are: finer than a pen's line on the 1:250,000 map they come from."""
@@ -112,6 +118,22 @@ class ChoroplethOptions:
     values_url: str
     drill_url: str
     area_url: str
+    revision: int
+    bounds: tuple[float, float, float, float]
+    view: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SitesMapOptions:
+    """Where a map of proposed places finds borders and the places there are; see `MapOptions`.
+
+    The borders are those of `packed_borders`, of municipalities and of Kreise. The proposed
+    places stand in the page's table.
+    """
+
+    borders_url: str
+    outline_url: str
+    places_url: str
     revision: int
     bounds: tuple[float, float, float, float]
     view: tuple[float, float, float, float] | None = None
@@ -330,6 +352,23 @@ class _Areas(MacroElement):
         self._name, self._id = "gebiete", "0"
 
 
+class _Sites(MacroElement):
+    """The places there are, and the proposed ones of the table below the map."""
+
+    _template = Template(
+        """
+        {%- macro script(this, kwargs) -%}
+        import { addSites } from "{{ this._parent.root }}static/js/siting.js";
+        addSites({{ this._parent.get_name() }});
+        {% endmacro -%}
+        """
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._name, self._id = "standorte", "0"
+
+
 def build_choropleth_map(options: ChoroplethOptions) -> MapParts:
     """Build the planners' map of areas; the same options give the same bytes.
 
@@ -346,6 +385,20 @@ def build_choropleth_map(options: ChoroplethOptions) -> MapParts:
     }
     page_map = _PageMap(CHOROPLETH_ID, options.bounds, data, root="../")
     _Areas().add_to(page_map)
+    return _parts(page_map)
+
+
+def build_sites_map(options: SitesMapOptions) -> MapParts:
+    """Build the map of proposed places; the script is served one folder below the root."""
+    data = {
+        "borders": options.borders_url,
+        "outline": options.outline_url,
+        "places": options.places_url,
+        "revision": str(options.revision),
+        "view": _edges(options.view),
+    }
+    page_map = _PageMap(SITES_ID, options.bounds, data, root="../")
+    _Sites().add_to(page_map)
     return _parts(page_map)
 
 

@@ -14,6 +14,7 @@ import geopandas as gpd
 import pandas as pd
 
 from geo_service import demand, geocoding, municipalities, population, reading, records
+from geo_service.coverage import METHOD
 from geo_service.errors import ConflictError, QueryError, ValidationError
 from geo_service.formats import german_date
 from geo_service.names import slug
@@ -27,7 +28,7 @@ from geo_service.schema import (
     check_initiatives,
     check_records,
 )
-from geo_service.snapshot import Snapshot, parameters_of
+from geo_service.snapshot import CURRENT, Snapshot, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -308,6 +309,8 @@ def take_state(
         If the database cannot be read or written.
     """
     key = _make_slug(name)
+    if key == CURRENT:
+        raise QueryError(f"name: expected another one, got {name!r}, which means the present")
     for attempt in range(1, ATTEMPTS + 1):
         current = Snapshot.of(workshop.store.read(), workshop.territory)
         state = current.as_state(
@@ -331,7 +334,8 @@ def check_state(state: DatedState, territory: Territory) -> str | None:
     if state.boundaries != territory.boundaries:
         return "the boundaries have changed since; its figures stand as they were published"
     if state.erased:
-        return f"{state.erased} records were erased since; its figures stand as they were published"
+        lost = "1 record was" if state.erased == 1 else f"{state.erased} records were"
+        return f"{lost} erased since; its figures stand as they were published"
     again = Snapshot.of_state(state, territory).levels(parameters_of(state), today=state.today)
     differing = [
         f"{level}.{column}"
@@ -339,7 +343,14 @@ def check_state(state: DatedState, territory: Territory) -> str | None:
         for column in table.columns
         if column not in again[level] or not table[column].equals(again[level][column])
     ]
-    return f"measured anew, other figures come out: {', '.join(differing)}" if differing else None
+    if not differing:
+        return None
+    if state.method != METHOD:
+        return (
+            f"the method has changed since (then {state.method}, program {state.program}; now"
+            f" {METHOD}): other {', '.join(differing)}; its figures stand as they were published"
+        )
+    return f"measured anew, other figures come out: {', '.join(differing)}"
 
 
 def _make_slug(name: str) -> str:

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import numpy as np
 import pandas as pd
 
-from geo_service import changes
+from geo_service import __version__, changes
 from geo_service import demand as demands
 from geo_service import gazetteer as gazetteers
 from geo_service import municipalities as territories
 from geo_service import population as populations
 from geo_service.coverage import (
+    METHOD,
     CoverageParameters,
     Ground,
     Terrain,
@@ -47,7 +48,7 @@ from geo_service.store import DatedState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geo_service.changes import Changes
+    from geo_service.changes import Changes, Side
     from geo_service.schema import (
         Areas,
         Coverage,
@@ -57,9 +58,10 @@ if TYPE_CHECKING:
         Municipalities,
         Population,
     )
-    from geo_service.store import StateSummary, Store, StoredState
+    from geo_service.store import RecordLog, StateSummary, Store, StoredState
 
 __all__ = [
+    "CURRENT",
     "HolderStatus",
     "Snapshot",
     "SnapshotHolder",
@@ -70,6 +72,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+CURRENT: Final = "jetzt"
+"""What stands for the present records where a dated state is asked for; no state has it."""
 
 # --------------------------------------------------------------------------- territory
 
@@ -318,7 +323,7 @@ class Snapshot:
 
     `population` is the loaded grid or, where none is loaded, the seats of the
     municipalities; its `basis` says which. `demands` are the loaded figures of other people,
-    `states` the list of dated states, oldest first.
+    `states` the list of dated states, oldest first; `log` says when records came, changed and went.
     """
 
     revision: int
@@ -328,6 +333,7 @@ class Snapshot:
     territory: Territory
     demands: tuple[Demand, ...] = ()
     states: tuple[StateSummary, ...] = ()
+    log: RecordLog | None = None
     _derived: _Derived = field(default_factory=_Derived, repr=False)
 
     @classmethod
@@ -341,6 +347,7 @@ class Snapshot:
             territory=territory,
             demands=state.demands,
             states=state.states,
+            log=state.log,
         )
 
     @classmethod
@@ -357,6 +364,7 @@ class Snapshot:
             initiatives=state.initiatives,
             population=state.population,
             territory=territory,
+            _derived=_Derived(64, 32_000_000),  # there may be many, and few look at them
         )
 
     def as_state(
@@ -381,6 +389,8 @@ class Snapshot:
             initiatives=self.initiatives,
             population=self.demand(demand),
             results=self.levels(parameters, today=today, demand=demand),
+            program=__version__,
+            method=METHOD,
         )
 
     @property
@@ -507,7 +517,7 @@ class Snapshot:
         return tuple(dict.fromkeys(note for note in notes if note))
 
 
-def parameters_of(state: DatedState) -> CoverageParameters:
+def parameters_of(state: DatedState | StateSummary) -> CoverageParameters:
     """Return the parameters that a dated state was measured with."""
     return CoverageParameters(**{name: _frozen(v) for name, v in state.parameters.items()})
 
@@ -550,16 +560,33 @@ def compare(
             )
         again = Snapshot.of_state(new, territory).levels(parameters, today=new.today)
         new = dataclasses.replace(new, results=again)
-    grounds = {"old": Snapshot.of_state(old, territory), "new": Snapshot.of_state(new, territory)}
-    days = {"old": old.today, "new": new.today}
+    states = {"old": old, "new": new}
+    grounds = {"old": Snapshot.of_state(old, territory)}
+    same_people = _holds_same(old.population, new.population)
+    grounds["new"] = grounds["old"] if same_people else Snapshot.of_state(new, territory)
+
+    def measure(initiatives: Initiatives, side: Side) -> Mapping[Level, Coverage]:
+        state = states[side]
+        if initiatives is state.initiatives and not state.erased and state.method == METHOD:
+            return state.results  # measured again they come out the same, to the last digit
+        return grounds[side].levels(parameters, today=state.today, initiatives=initiatives)
+
     return changes.compare_states(
         old,
         new,
         territory.municipalities,
-        measure=lambda initiatives, side: grounds[side].levels(
-            parameters, today=days[side], initiatives=initiatives
+        measure=measure,
+        counts=lambda initiatives, side: select_places(
+            initiatives, parameters, today=states[side].today
         ),
-        counts=lambda initiatives, side: select_places(initiatives, parameters, today=days[side]),
+    )
+
+
+def _holds_same(one: Population, other: Population) -> bool:
+    """Say whether two populations have the same people at the same points."""
+    return one.basis == other.basis and all(
+        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name == "people")
+        for name in ("ags", "x_m", "y_m", "people")
     )
 
 
@@ -578,8 +605,8 @@ def _as_of_now(
             current.territory,
         )
     return current.as_state(
-        "jetzt",
-        "jetzt",
+        CURRENT,
+        CURRENT,
         parameters,
         today=today,
         taken_at=current.changed_at,
@@ -646,17 +673,25 @@ class SnapshotHolder:
         self._next_question = clock()
         self._asking = threading.Lock()
 
-    def current(self) -> Snapshot:
+    def current(self, *, at_least: int = 0) -> Snapshot:
         """Return the snapshot of the current revision, or of the last one that was read.
+
+        Parameters
+        ----------
+        at_least
+            A revision that the caller has seen, perhaps from another process: where the last
+            one that was read is older, the store is asked at once.
 
         Raises
         ------
         StoreError
             If the store was never reached.
         """
-        if self._due() and self._asking.acquire(blocking=self._snapshot is None):
+        served = self._snapshot
+        behind = served is not None and served.revision < at_least and not self._trouble
+        if (self._due() or behind) and self._asking.acquire(blocking=served is None or behind):
             try:
-                if self._due():
+                if self._due() or (behind and self._snapshot is served):
                     self._ask()
             finally:
                 self._asking.release()
@@ -664,6 +699,18 @@ class SnapshotHolder:
             reason = self._trouble[1] if self._trouble else "not asked yet"
             raise StoreError(f"no revision could be read so far: {reason}")
         return self._snapshot
+
+    def read_state(self, snapshot: Snapshot, slug: str) -> DatedState:
+        """Return a dated state whole; read from the store once per revision.
+
+        Raises
+        ------
+        NotFoundError
+            If there is none, or no longer.
+        StoreError
+            If the store is out of reach.
+        """
+        return snapshot.derive(("dated state", slug), lambda: self._store.read_state(slug))
 
     def status(self) -> HolderStatus:
         """Say what is served and whether the store was reached the last time."""

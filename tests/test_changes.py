@@ -367,6 +367,21 @@ def test_states_of_other_parameters_are_measured_with_those_of_the_first(
         snapshot.compare(old, lost, today=TODAY, territory=territory)
 
 
+def test_difference_of_the_method_is_neither(two_states: Workshop) -> None:
+    old, new = (two_states.store.read_state(name) for name in ("Alt", "Neu"))
+    land = old.results["land"].assign(people_reached=lambda table: table["people_reached"] + 10)
+    earlier = dataclasses.replace(old, method="0", results={**old.results, "land": land})
+    both = [
+        area(
+            snapshot.compare(state, new, today=TODAY, territory=two_states.territory), "land", "07"
+        )
+        for state in (old, earlier)
+    ]
+    now, then = (parts(row, "people_reached") for row in both)
+    assert now[3] == 0
+    assert then[1:] == (now[1], now[2], -10)
+
+
 def test_states_of_other_people_are_not_compared(two_states: Workshop) -> None:
     old, new = (two_states.store.read_state(name) for name in ("Alt", "Neu"))
     people = dataclasses.replace(new.population, name="Schutzsuchende")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_every_command_stands_in_the_readme() -> None:
     text = DOCUMENT.read_text("utf-8")
     for name in cli.commands:
         assert f"| `{name}" in text
+
+
+def test_options_of_the_readme_are_those_of_the_commands() -> None:
+    """Every option that a row of the table names is there; every option is in some document."""
+    rows = re.findall(r"^\| `([a-z-]+)([^`]*)` \|(.*)$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    told = {name: set(re.findall(r"--[a-z-]+", usage)) for name, usage, _ in rows}
+    pages = "".join(page.read_text("utf-8") for page in sorted(DOCUMENT.parent.glob("docs/*.md")))
+    documents = set(re.findall(r"--[a-z-]+", pages + DOCUMENT.read_text("utf-8")))
+    for name, command in cli.commands.items():
+        options = {text for parameter in command.params for text in parameter.opts}
+        options = {text for text in options if text.startswith("--")}
+        assert told[name] <= options, name
+        assert options - {"--help", "--yes"} <= documents, name
 
 
 def test_import_says_what_it_did(imported: tuple[int, str, str]) -> None:
@@ -137,6 +151,47 @@ def test_coverage_prints_the_worst_first_and_writes_files(
     assert best not in out or out.index(worst) < out.index(best)
     assert "© GeoBasis-DE / BKG" in out
     assert "3 km Luftlinie" in out
+
+
+def test_coverage_tells_range_judgement_and_who_counts(
+    imported: tuple[int, str, str],
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    database = ("--database", sqlite_url)
+    code, out, _ = run(capsys, "coverage", *database)
+    assert code == 0
+    assert re.search(r"\d,\d–\d\d,\d %", out)
+    assert {"unsicher", "keine Lücke"} <= set(re.findall("unsicher|keine Lücke", out))
+    file = tmp_path / "genau.csv"
+    options = ("--precision", "address", "--current-months", "1", "--out", str(file))
+    code, out, _ = run(capsys, "coverage", *options, *database)
+    assert code == 0
+    assert "Genauigkeit: mindestens Adresse" in out
+    assert "Aktualität: nur im letzten Monat" in out
+    with file.open(encoding="utf-8", newline="") as stream:
+        assert {row["places"] for row in csv.DictReader(stream)} == {"0"}
+
+
+def test_coverage_counts_the_people_of_a_demand(
+    imported: tuple[int, str, str],
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    database = ("--database", sqlite_url)
+    file = tmp_path / "probe.csv"
+    file.write_text("Schlüssel;Anzahl\n07111;1234\n", "utf-8")
+    options = ("--name", "Probe 2024", "--source-note", "© Amt", "--partial")
+    run(capsys, "load-demand", str(file), *options, *database)
+    code, out, _ = run(capsys, "coverage", "--demand", "Probe 2024", "--all", *database)
+    assert code == 0
+    assert re.search(r"Koblenz.* 1\.234 ", out)
+    assert "Menschen: Probe 2024" in out
+    assert "© Amt" in out
+    code, _, err = run(capsys, "coverage", "--demand", "nie", *database)
+    assert (code, "expected a loaded one (probe-2024)" in err) == (2, True)
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "gpkg"])

@@ -283,9 +283,10 @@ def test_area_narrows_the_rows_and_names_the_whole(small: Snapshot) -> None:
 
 def test_a_judgement_that_flips_within_the_range_is_hatched_and_said(rough: Snapshot) -> None:
     figures = figures_of(rough, Choice(level="gemeinde"), TODAY)
-    # The place may stand anywhere in Aheim, 7 km wide: nobody can say whether within 5 km.
-    assert figures.coverage["judgement"].tolist()[:2] == ["uncertain", "uncertain"]
-    assert figures.hatches[:2] == ("uncertain", "uncertain")
+    # The place may stand anywhere in Aheim, 7 km wide: within 5 km of its seat or not; within
+    # 5 km of the next seat in fewer than one layout in twenty.
+    assert figures.coverage["judgement"].tolist()[:2] == ["uncertain", "gap"]
+    assert figures.hatches[:2] == ("uncertain", "")
     low, high = figures.bounds
     assert (low <= figures.values).all()
     assert (figures.values <= high).all()

@@ -547,6 +547,14 @@ def test_a_process_of_its_own_gives_the_same_answer() -> None:
     assert dataclasses.replace(apart, seconds=0.0) == dataclasses.replace(here, seconds=0.0)
 
 
+def test_a_known_greedy_answer_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, goal = hard_problem()
+    quick = solve_greedy(problem, goal)
+    monkeypatch.setattr(child, "_START", "raise SystemExit(9)")
+    monkeypatch.setattr(child, "solve_greedy", lambda *_: pytest.fail("made again"))
+    assert solve_in_process(problem, goal, quick=quick) is quick
+
+
 @pytest.mark.parametrize("program", ["import time; time.sleep(60)", "raise SystemExit(9)"])
 def test_a_process_that_fails_or_is_late_leaves_the_greedy_answer(
     program: str, monkeypatch: pytest.MonkeyPatch

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pandas.testing import assert_frame_equal
 from store_world import NOW
 
-from geo_service import pipeline
+from geo_service import __version__, pipeline
 from geo_service.cli import main
-from geo_service.coverage import CoverageParameters
+from geo_service.coverage import METHOD, CoverageParameters
 from geo_service.errors import NotFoundError, QueryError
 from geo_service.pipeline import Workshop
 from geo_service.schema import LEVELS, Demand
@@ -22,11 +24,11 @@ from geo_service.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from geo_service.store import DatedState
 
 TODAY = dt.date(2026, 11, 23)
+ROOT = Path(__file__).resolve().parents[1]
 PARAMETERS = CoverageParameters(
     radius_m=4_321.1, categories=("Begegnungsort", "Mehrgenerationenhaus"), gap_share=1 / 3
 )
@@ -115,6 +117,27 @@ def test_changed_figure_is_found(hall: Workshop) -> None:
     assert str(pipeline.check_state(spoilt, hall.territory)).endswith("kreis.share_reached")
 
 
+def test_state_tells_program_and_method_and_that_the_method_changed(
+    hall: Workshop,
+) -> None:
+    taken = take(hall)
+    kept = hall.store.read_state(taken.slug)
+    (listed,) = hall.store.states()
+    assert (kept.program, kept.method) == (listed.program, listed.method) == (__version__, METHOD)
+    earlier = dataclasses.replace(kept, method="0", program="0.0.1")
+    assert pipeline.check_state(earlier, hall.territory) is None  # its figures are the same
+    table = kept.results["land"].assign(places=-1)
+    other = dataclasses.replace(earlier, results={**kept.results, "land": table})
+    told = str(pipeline.check_state(other, hall.territory))
+    assert told.startswith("the method has changed since (then 0, program 0.0.1; now ")
+    assert "other land.places; its figures stand as they were published" in told
+
+
+def test_program_says_the_version_that_is_packaged() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == __version__
+
+
 def test_erasure_is_told_and_figures_stand_as_published(hall: Workshop) -> None:
     before = take(hall)
     gone = before.initiatives["id"].iloc[7]
@@ -125,7 +148,7 @@ def test_erasure_is_told_and_figures_stand_as_published(hall: Workshop) -> None:
     for level in LEVELS:
         assert_frame_equal(kept.results[level], before.results[level], check_exact=True)
     told = str(pipeline.check_state(kept, hall.territory))
-    assert told.startswith("1 records were erased since; its figures stand")
+    assert told.startswith("1 record was erased since; its figures stand")
 
 
 def test_name_is_given_once_and_demand_must_exist(hall: Workshop) -> None:
@@ -179,12 +202,15 @@ def test_command_keeps_lists_checks_and_deletes(
         parameters = store.read_state("bericht-2026-i").parameters
     assert (parameters["radius_m"], parameters["current_within_months"]) == (3000, 36)
     assert json.loads(json.dumps(parameters["categories"])) == ["Begegnungsort"]
-    assert "Bericht 2026-I" in run(capsys, "snapshot", "--list", *database)[1]
+    listed = run(capsys, "snapshot", "--list", *database)[1]
+    assert "Bericht 2026-I" in listed
+    assert __version__ in listed
     code, out, _ = run(capsys, "snapshot", "--check", "Bericht 2026-I", *database)
     assert (code, "every figure is the same to the last digit" in out) == (0, True)
     code, out, _ = run(capsys, "snapshot", "--delete", "Bericht 2026-I", "--yes", *database)
     assert (code, out) == (0, "Deleted 'Bericht 2026-I'; revision 3.\n")
     assert run(capsys, "snapshot", "--delete", "Bericht 2026-I", "--yes", *database)[0] == 2
+    assert "No state is kept yet" in run(capsys, "snapshot", "--list", *database)[1]
 
 
 def test_command_asks_before_it_deletes(

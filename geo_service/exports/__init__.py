@@ -6,13 +6,15 @@ numbers, a sheet each for method and sources. Unknown stays empty, never 0. The 
 gives the same bytes. Begin with `files`.
 """
 
-from geo_service.exports.columns import round_figures
+from geo_service.exports.columns import Column, round_figures
 from geo_service.exports.files import (
     EXPORT_KINDS,
     MEDIA_TYPES,
     ExportKind,
     describe_table,
     render_coverage,
+    render_rows,
+    render_table,
     write_coverage,
     write_rows,
 )
@@ -21,12 +23,15 @@ from geo_service.exports.qgis import LayerClass, LayerHatch, LayerStyle
 __all__ = [
     "EXPORT_KINDS",
     "MEDIA_TYPES",
+    "Column",
     "ExportKind",
     "LayerClass",
     "LayerHatch",
     "LayerStyle",
     "describe_table",
     "render_coverage",
+    "render_rows",
+    "render_table",
     "round_figures",
     "write_coverage",
     "write_rows",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from geo_service.errors import QueryError
-from geo_service.exports.columns import Notes, plain_rows, round_figures
+from geo_service.exports.columns import Column, Notes, plain_rows, round_figures
 from geo_service.exports.layers import geojson_bytes, gpkg_bytes, with_geometry
 from geo_service.exports.sheets import csv_bytes, csv_metadata, xlsx_bytes
 from geo_service.schema import COVERAGE_COLUMNS
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
     from pathlib import Path
+
+    import pandas as pd
 
     from geo_service.exports.qgis import LayerStyle
     from geo_service.schema import Areas, Coverage
@@ -27,6 +29,8 @@ __all__ = [
     "ExportKind",
     "describe_table",
     "render_coverage",
+    "render_rows",
+    "render_table",
     "write_coverage",
     "write_rows",
 ]
@@ -156,19 +160,69 @@ def describe_table(
     return csv_metadata(url, Notes(parameters, tuple(source_notes), revision, today))
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows as a CSV table, whole or not at all; None stays empty.
+def render_table(
+    kind: ExportKind,
+    table: pd.DataFrame,
+    areas: Areas,
+    *,
+    title: str,
+    columns: Mapping[str, Column],
+    parameters: Mapping[str, str],
+    source_notes: Sequence[str],
+    revision: int,
+    today: dt.date,
+) -> bytes:
+    """Return any figures of areas as a CSV, XLSX or GeoJSON file, every digit as it is.
+
+    Parameters
+    ----------
+    kind
+        ``csv``, ``xlsx`` or ``geojson``.
+    table
+        A row per area, with all of `columns`, among them ``key``.
+    areas
+        The same areas, in EPSG:4326.
+    title, columns
+        What the table is called, and its columns as people read them, in their order.
+    parameters, source_notes, revision, today
+        As for `write_coverage`.
+
+    Raises
+    ------
+    QueryError
+        If there is no such kind of these.
+    SchemaError
+        If `areas` are not the areas of `table`.
+    """
+    notes = Notes(parameters, tuple(source_notes), revision, today, title)
+    if kind == "csv":
+        return csv_bytes([*columns], plain_rows(table, columns))
+    if kind == "xlsx":
+        return xlsx_bytes(table, notes, columns)
+    if kind == "geojson":
+        return geojson_bytes(with_geometry(table, areas), notes, columns)
+    raise QueryError(f"kind: expected csv, xlsx or geojson, got {kind!r}")
+
+
+def render_rows(rows: Sequence[Mapping[str, object]]) -> bytes:
+    """Return rows as a CSV table; None stays empty.
 
     UTF-8, commas, a heading of all keys in the order they come up; text that a spreadsheet
     would run is neutralised.
+    """
+    heading = list(dict.fromkeys(key for row in rows for key in row))
+    return csv_bytes(heading, ([row.get(key) for key in heading] for row in rows))
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write what `render_rows` returns, whole or not at all.
 
     Raises
     ------
     QueryError
         If the file cannot be written there.
     """
-    heading = list(dict.fromkeys(key for row in rows for key in row))
-    _replace(path, csv_bytes(heading, ([row.get(key) for key in heading] for row in rows)))
+    _replace(path, render_rows(rows))
 
 
 def _kind_of(path: Path) -> ExportKind:

@@ -22,7 +22,7 @@ from geo_service.schema import COVERAGE_COLUMNS, Areas, to_geojson
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from geo_service.exports.columns import Notes
     from geo_service.exports.qgis import LayerStyle
@@ -41,11 +41,13 @@ def with_geometry(rounded: pd.DataFrame, areas: Areas) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(rounded, geometry=np.asarray(geometry.array), crs=areas.crs)
 
 
-def geojson_bytes(table: gpd.GeoDataFrame, notes: Notes) -> bytes:
+def geojson_bytes(
+    table: gpd.GeoDataFrame, notes: Notes, columns: Iterable[str] = tuple(COVERAGE_COLUMNS)
+) -> bytes:
     """Return RFC 7946 GeoJSON; `method` and `attribution` are foreign members (section 6.1)."""
     head = b'{"type":"FeatureCollection"'
     about = {
-        "title": TITLE,
+        "title": notes.title,
         "date": notes.today.isoformat(),
         "revision": notes.revision,
         "method": dict(notes.method),
@@ -55,7 +57,7 @@ def geojson_bytes(table: gpd.GeoDataFrame, notes: Notes) -> bytes:
     turned = table.set_geometry(
         shapely.orient_polygons(np.asarray(table.geometry.array), exterior_cw=False), crs=table.crs
     )
-    body = to_geojson(turned, columns=COVERAGE_COLUMNS, note=" | ".join(notes.sources))
+    body = to_geojson(turned, columns=columns, note=" | ".join(notes.sources))
     return head + b"," + inner + body.removeprefix(head)
 
 

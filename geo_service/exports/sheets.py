@@ -21,12 +21,12 @@ from geo_service.formats import neutralise_cell
 from geo_service.schema import COVERAGE_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from openpyxl.worksheet.worksheet import Worksheet
 
-    from geo_service.exports.columns import Notes
+    from geo_service.exports.columns import Column, Notes
 
 __all__ = ["csv_bytes", "csv_metadata", "xlsx_bytes"]
 
@@ -78,17 +78,19 @@ def csv_metadata(file_name: str, notes: Notes) -> bytes:
     return json.dumps(described, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def xlsx_bytes(rounded: pd.DataFrame, notes: Notes) -> bytes:
+def xlsx_bytes(
+    rounded: pd.DataFrame, notes: Notes, columns: Mapping[str, Column] = COLUMNS
+) -> bytes:
     """Return a workbook: values, method and sources."""
     book = openpyxl.Workbook()
     values = book.active
     if values is None:
         raise SchemaError("XLSX: expected a first sheet in a new workbook")
-    _fill_values(values, rounded)
-    _fill_lines(book.create_sheet("Methode"), method_lines(notes))
+    _fill_values(values, rounded, columns)
+    _fill_lines(book.create_sheet("Methode"), method_lines(notes, columns))
     _fill_lines(book.create_sheet("Quellen"), [("Quelle", note) for note in notes.sources])
     midnight = dt.datetime.combine(notes.today, dt.time())
-    book.properties.title = TITLE
+    book.properties.title = notes.title
     book.properties.creator = "geo-service"
     book.properties.created = midnight
     packed = io.BytesIO()
@@ -96,12 +98,12 @@ def xlsx_bytes(rounded: pd.DataFrame, notes: Notes) -> bytes:
     return _timeless(packed, midnight)
 
 
-def _fill_values(sheet: Worksheet, rounded: pd.DataFrame) -> None:
+def _fill_values(sheet: Worksheet, rounded: pd.DataFrame, columns: Mapping[str, Column]) -> None:
     sheet.title = "Werte"
-    sheet.append([column.label for column in COLUMNS.values()])
-    for row in plain_rows(rounded):
+    sheet.append([column.label for column in columns.values()])
+    for row in plain_rows(rounded, columns):
         sheet.append([_xlsx_cell(value) for value in row])
-    for number, column in enumerate(COLUMNS.values(), start=1):
+    for number, column in enumerate(columns.values(), start=1):
         letter = get_column_letter(number)
         sheet.column_dimensions[letter].width = column.width
         for cell in sheet[letter][1:]:

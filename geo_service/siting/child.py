@@ -30,9 +30,16 @@ _MEMORY_BYTES: Final = 3_000_000_000
 
 
 def solve_in_process(
-    problem: SitingProblem, goal: Goal, *, time_limit_s: float = 10.0, grace_s: float = _GRACE_S
+    problem: SitingProblem,
+    goal: Goal,
+    *,
+    quick: SitingResult | None = None,
+    time_limit_s: float = 10.0,
+    grace_s: float = _GRACE_S,
 ) -> SitingResult:
     """Answer as `solve` does, from a child that is ended `grace_s` after the time limit.
+
+    `quick` is what `solve_greedy` says to the same problem, if that is known already.
 
     Where the child was ended, or came to no end for want of memory, the answer is that of
     `solve_greedy`, and says so in `method`.
@@ -42,7 +49,7 @@ def solve_in_process(
     QueryError
         If the problem is too large, or contradicts itself; see `build_model`.
     """
-    quick = solve_greedy(problem, goal)
+    quick = quick or solve_greedy(problem, goal)
     if quick.is_optimal or not quick.target_met:
         return quick
     # -I: neither the environment nor the working folder has a say in the child.

@@ -23,6 +23,18 @@ const MANY = 500;
  */
 
 /**
+ * What the event "areas:drawn" hands to scripts that do more with the map.
+ * @typedef {object} Drawn
+ * @property {L.Map} map
+ * @property {any} figures as they came from the server
+ * @property {((at: L.LatLng) => void)|undefined} tap what a click on an area does instead of
+ *   opening its popup
+ * @property {(figures: any) => void} update shows other figures of the same areas, and links
+ *   the table anew
+ * @property {(key: string, from?: HTMLElement) => void} show goes to an area and opens its popup
+ */
+
+/**
  * Draw the areas from the addresses in the container's `data-` attributes, and link them
  * with the table.
  * @param {L.Map} map
@@ -45,22 +57,24 @@ export function addAreas(map) {
 /** @returns {Area[]} the areas that have figures, with their rings */
 function join(shapes, figures) {
   const rings = new Map(shapes.areas.map(([key, ...packed]) => [key, packed]));
-  return figures.areas.flatMap(([key, name, text, range, shade, hatch, verdict, drills]) => {
-    const packed = rings.get(key);
-    return packed
-      ? [{
-          key, name, text, range, shade,
-          hatch: figures.hatches[hatch],
-          verdict: figures.verdicts[verdict],
-          drills: Boolean(drills),
-          rings: packed.map(unpack),
-        }]
-      : [];
+  return readAreas(figures).flatMap((area) => {
+    const packed = rings.get(area.key);
+    return packed ? [{ ...area, rings: packed.map(unpack) }] : [];
   });
 }
 
+/** @returns {Omit<Area, "rings">[]} */
+function readAreas(figures) {
+  return figures.areas.map(([key, name, text, range, shade, hatch, verdict, drills]) => ({
+    key, name, text, range, shade,
+    hatch: figures.hatches[hatch],
+    verdict: figures.verdicts[verdict],
+    drills: Boolean(drills),
+  }));
+}
+
 /** @param {number[]} packed differences, longitude first */
-function unpack(packed) {
+export function unpack(packed) {
   const ring = [];
   let lon = 0;
   let lat = 0;
@@ -94,19 +108,42 @@ function draw(map, shapes, figures) {
     group.addLayer(layer);
   }
   group.addTo(map);
-  addHatches(map, renderer, areas);
+  const hatch = hatcher(map, renderer);
+  hatch(areas);
   const mark = marker(map, known);
   group.on("mouseover", ({ layer }) => mark(layer.key));
   group.on("mouseout", () => mark(""));
   group.bindTooltip((layer) => tooltip(known.get(layer.key).area), { sticky: true, className: "area-tip" });
   const open = opener(map, known, mark, figures);
+  /** @type {Drawn} */
+  const drawn = {
+    map, figures, tap: undefined, show: () => {},
+    update(fresh) {
+      for (const area of readAreas(fresh)) {
+        const found = known.get(area.key);
+        if (!found) continue;
+        const before = found.area.shade;
+        Object.assign(found.area, area);
+        if (area.shade !== before) {
+          found.layer.getElement()?.classList.replace(`klasse-${before}`, `klasse-${area.shade}`);
+        }
+      }
+      hatch([...known.values()].map(({ area }) => area));
+      drawn.show = linkTable(map, known, mark, open, fresh.words);
+    },
+  };
   group.on("click", ({ layer, latlng }) => {
     group.closeTooltip();
-    open(layer.key, latlng);
+    if (drawn.tap) drawn.tap(latlng);
+    else open(layer.key, latlng);
   });
-  linkTable(map, known, mark, open, figures.words);
+  drawn.show = linkTable(map, known, mark, open, figures.words);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") map.closePopup();
+  });
   keepSizeOnPaper(map);
   map.getContainer().dataset.drawn = String(areas.length);
+  map.getContainer().dispatchEvent(new CustomEvent("areas:drawn", { bubbles: true, detail: drawn }));
 }
 
 /**
@@ -153,26 +190,34 @@ function keepSizeOnPaper(map) {
 }
 
 /**
- * Lay lines or dots over the areas that are hatched, each kind as one path.
  * @param {L.Map} map
  * @param {L.SVG} renderer
- * @param {Area[]} areas
+ * @returns {(areas: Area[]) => void} lays lines or dots over the areas that are hatched, each
+ *   kind as one path, instead of those before
  */
-function addHatches(map, renderer, areas) {
+function hatcher(map, renderer) {
   const patterns = document.createElementNS(SVG, "svg");
   patterns.setAttribute("class", "sprite");
   patterns.setAttribute("aria-hidden", "true");
+  patterns.append(pattern("unknown"), pattern("uncertain"));
   map.getContainer().append(patterns);
-  for (const hatch of ["unknown", "uncertain"]) {
-    const rings = areas.filter((area) => area.hatch === hatch).flatMap((area) => area.rings);
-    if (!rings.length) continue;
-    patterns.append(pattern(hatch));
-    const layer = L.polygon(rings, { renderer, interactive: false, stroke: false, fillOpacity: 1, className: "area-hatch" });
-    layer.addTo(map);
-    const paint = () => layer.getElement()?.setAttribute("fill", `url(#hatch-${hatch})`);
+  /** @type {Map<string, L.Polygon>} */
+  const layers = new Map();
+  const paint = () => {
+    for (const [hatch, layer] of layers) layer.getElement()?.setAttribute("fill", `url(#hatch-${hatch})`);
+  };
+  map.on("zoomend moveend", paint);
+  return (areas) => {
+    for (const hatch of ["unknown", "uncertain"]) {
+      layers.get(hatch)?.remove();
+      layers.delete(hatch);
+      const rings = areas.filter((area) => area.hatch === hatch).flatMap((area) => area.rings);
+      if (!rings.length) continue;
+      const options = { renderer, interactive: false, stroke: false, fillOpacity: 1, className: "area-hatch" };
+      layers.set(hatch, L.polygon(rings, options).addTo(map));
+    }
     paint();
-    map.on("zoomend moveend", paint);
-  }
+  };
 }
 
 /** @param {string} hatch */
@@ -223,10 +268,10 @@ function rowOf(key) {
  * @param {(key: string) => void} mark
  * @param {(key: string, at: L.LatLng, from?: HTMLElement) => void} open
  * @param {Record<string, string>} words
+ * @returns {(key: string, from?: HTMLElement) => void} goes to an area and opens its popup
  */
 function linkTable(map, known, mark, open, words) {
   const body = document.querySelector("#zahlen tbody");
-  if (!body) return;
   const keyAt = (target) => target?.closest?.("tr[data-key]")?.dataset.key ?? "";
   const show = (key, from) => {
     const found = known.get(key);
@@ -235,6 +280,7 @@ function linkTable(map, known, mark, open, words) {
     map.fitBounds(found.layer.getBounds(), { maxZoom: 11, padding: [40, 40], animate: false });
     open(key, found.layer.getBounds().getCenter(), from);
   };
+  if (!body) return show;
   body.addEventListener("pointerover", (event) => mark(keyAt(event.target)));
   body.addEventListener("pointerleave", () => mark(""));
   body.addEventListener("focusin", (event) => mark(keyAt(event.target)));
@@ -255,9 +301,7 @@ function linkTable(map, known, mark, open, words) {
     button.append(pin(), hidden(`${words.show}: ${found.area.name}`));
     row.querySelector(".row-head")?.append(button);
   }
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") map.closePopup();
-  });
+  return show;
 }
 
 function pin() {

@@ -27,6 +27,7 @@ from geo_service.exports import round_figures
 from geo_service.formats import german_number
 from geo_service.schema import JUDGEMENTS, KEY_COLUMN, Judgement, check_coverage
 from geo_service.web.areas import Area, AreaIndex
+from geo_service.web.planning.planned import Change, changes_of, planned_places
 from geo_service.web.planning.query import LEVEL_OF_LENGTH, Choice, Indicator, plain_number
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo_service.coverage import PlaceCount
-    from geo_service.schema import Coverage, Level
+    from geo_service.schema import Coverage, Initiatives, Level
     from geo_service.snapshot import Snapshot, Territory
 
     Floats = NDArray[np.float64]
@@ -47,7 +48,9 @@ __all__ = [
     "LegendEntry",
     "area_index",
     "as_judgement",
+    "describe_people",
     "figures_of",
+    "people_of",
     "range_text",
     "region_row",
     "scaled",
@@ -97,7 +100,7 @@ class Figures:
     or of the Kreis or Verbandsgemeinde that they lie in. `values`, `low` and `high` are the
     indicator and its bounds in its unit, a value per row; bounds are missing where the place
     of a point does not matter. `people` says who is counted where, `notes` are the source
-    notes.
+    notes, `changes` what the scenario changes.
     """
 
     choice: Choice
@@ -111,6 +114,7 @@ class Figures:
     demands: Mapping[str, str]
     notes: tuple[str, ...]
     areas: AreaIndex
+    changes: tuple[Change, ...] = ()
 
     @property
     def indicator(self) -> Indicator:
@@ -134,7 +138,7 @@ class Figures:
 
     @cached_property
     def bounds(self) -> tuple[Floats, Floats]:
-        """Return the least and the greatest that the indicator can be, in its unit."""
+        """Return the ends of the indicator's range (docs/coverage.md), in its unit."""
         if not self.indicator.low:
             missing = np.full(len(self.values), np.nan)
             return missing, missing
@@ -216,6 +220,8 @@ def figures_of(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
         If the choice names an area or a demand that there is not.
     """
     measured = choice.measured
+    if not measured.kept:
+        return replace(_measure(snapshot, measured, today), choice=choice)
     key = ("planning figures", measured, today)
     figures = snapshot.derive(key, lambda: _measure(snapshot, measured, today))
     return figures if measured == choice else replace(figures, choice=choice)
@@ -229,9 +235,8 @@ def region_row(snapshot: Snapshot, choice: Choice, key: str, today: dt.date) -> 
     QueryError
         If there is no such area.
     """
-    level = LEVEL_OF_LENGTH.get(len(key), "land")
-    table = _coverage(snapshot, choice, level, today)
-    return _rows(table, (table["key"] == key).to_numpy(dtype=bool))
+    places = planned_places(snapshot, choice, today)
+    return _region_row(_measure_levels(snapshot, choice, places, today), key)
 
 
 @lru_cache(maxsize=2)
@@ -284,10 +289,12 @@ def scaled(table: Coverage, indicator: Indicator, column: str) -> Floats:
 
 def _measure(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
     territory = snapshot.territory
-    table = _coverage(snapshot, choice, choice.level, today)
+    places = planned_places(snapshot, choice, today)
+    levels = _measure_levels(snapshot, choice, places, today)
+    table = round_figures(levels[choice.level])
     if choice.area:
         table = _rows(table, _inside(territory, choice.level, choice.area))
-    whole = region_row(snapshot, choice, choice.area or str(territory_key(territory)), today)
+    whole = _region_row(levels, choice.area or territory_key(territory))
     values = scaled(table, choice.indicator, choice.indicator.column)
     return Figures(
         choice=choice,
@@ -298,19 +305,14 @@ def _measure(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
         classification=classify(
             values, method=choice.method, classes=choice.classes, own=choice.breaks
         ),
-        count=snapshot.derive(
-            ("place count", choice.parameters, today),
-            lambda: count_places(
-                snapshot.initiatives,
-                snapshot.municipalities,
-                parameters=choice.parameters,
-                today=today,
-            ),
+        count=count_places(
+            places, snapshot.municipalities, parameters=choice.parameters, today=today
         ),
         demands={one.slug: one.name for one in snapshot.demands},
-        people=_describe_people(snapshot, choice),
-        notes=tuple(dict.fromkeys((*snapshot.source_notes, _people_of(snapshot, choice)[1]))),
+        people=describe_people(snapshot, choice),
+        notes=tuple(dict.fromkeys((*snapshot.source_notes, people_of(snapshot, choice)[1]))),
         areas=area_index(territory),
+        changes=changes_of(snapshot, choice, today),
     )
 
 
@@ -319,20 +321,33 @@ def territory_key(territory: Territory) -> str:
     return str(territory.municipalities["land_key"].iloc[0])
 
 
-def _coverage(snapshot: Snapshot, choice: Choice, level: Level, today: dt.date) -> Coverage:
-    table = snapshot.coverage(level, choice.parameters, today=today, demand=choice.demand or None)
-    return round_figures(table)
+def _measure_levels(
+    snapshot: Snapshot, choice: Choice, places: Initiatives, today: dt.date
+) -> Mapping[Level, Coverage]:
+    return snapshot.levels(
+        choice.parameters,
+        today=today,
+        demand=choice.demand or None,
+        initiatives=places if choice.scenario else None,
+    )
 
 
-def _people_of(snapshot: Snapshot, choice: Choice) -> tuple[str, str]:
+def _region_row(levels: Mapping[Level, Coverage], key: str) -> Coverage:
+    table = levels[LEVEL_OF_LENGTH.get(len(key), "land")]
+    return round_figures(_rows(table, (table["key"] == key).to_numpy(dtype=bool)))
+
+
+def people_of(snapshot: Snapshot, choice: Choice) -> tuple[str, str]:
     """Return what the points of the people are, and their source note."""
     people = snapshot.demand(choice.demand or None)
     return people.basis, people.source_note
 
 
-def _describe_people(snapshot: Snapshot, choice: Choice) -> str:
+def describe_people(snapshot: Snapshot, choice: Choice) -> str:
     """Say which people are counted, and where."""
-    basis, _ = _people_of(snapshot, choice)
+    basis, _ = people_of(snapshot, choice)
+    if not choice.demand and snapshot.population.name:
+        return f"„{snapshot.population.name}“, gezählt {BASIS_TEXTS[basis]}"
     if not choice.demand:
         return f"alle, gezählt {BASIS_TEXTS[basis]}"
     name = next(one.name for one in snapshot.demands if one.slug == choice.demand)

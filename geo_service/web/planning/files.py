@@ -27,6 +27,7 @@ from geo_service.web.place_pages import public_address
 from geo_service.web.planning.figures import Figures, figures_of
 from geo_service.web.planning.pages import asked_choice, planning
 from geo_service.web.planning.pictures import areas_of, layer_style, map_picture
+from geo_service.web.planning.planned import scenario_name
 from geo_service.web.planning.query import PLANNING_LEVELS, Choice, plain_number, query_string
 from geo_service.web.planning.reports import build_report
 from geo_service.web.queries import AddressError
@@ -72,14 +73,15 @@ def export(kind: str) -> Response:
     """Give the figures of a choice as a file."""
     if kind not in get_args(FileKind):
         raise NotFoundError(f"Diese Art von Datei gibt es nicht: {', '.join(get_args(FileKind))}.")
-    view, choice = asked_choice()
+    view, choice = asked_choice(dated=True)
     choice = choice.measured
     sheet = _asked_sheet() if kind in {"png", "svg"} else ""
     figures = figures_of(view.snapshot, choice, view.today)
     make = partial(_body, view, figures, cast("FileKind", kind), sheet)
+    key = ("planning file", view.today, kind, sheet, choice)
     try:
         with _turn():
-            body = view.snapshot.derive(("planning file", view.today, kind, sheet, choice), make)
+            body = view.snapshot.derive(key, make) if choice.kept else make()
     except _BusyError:
         return _busy()
     response = answer(body)
@@ -96,7 +98,7 @@ def export(kind: str) -> Response:
 @planning.get("/export.csv-metadata.json")
 def describe_csv() -> Response:
     """Give columns, method and sources of the CSV table (W3C, CSV on the Web)."""
-    view, choice = asked_choice()
+    view, choice = asked_choice(dated=True)
     figures = figures_of(view.snapshot, choice.measured, view.today)
     content = describe_table(
         url_for("planning.export", kind="csv") + query_string(figures.choice),
@@ -118,6 +120,7 @@ def file_name(figures: Figures, kind: FileKind) -> str:
         slug(figures.region.name) if choice.area else "",
         f"{plain_number(choice.radius_km)}km",
         "auswahl" if choice.filtered else "",
+        f"szenario-{slug(choice.scenario.title)}".rstrip("-") if figures.changes else "",
         choice.demand,
         figures.today.isoformat(),
     ]
@@ -129,6 +132,7 @@ def parameters_of(figures: Figures) -> dict[str, str]:
     """Return label and value of everything that the figures depend on."""
     choice = figures.choice
     return {
+        **_scenario(figures),
         "Gebiet": figures.region.name,
         "Verglichen werden": PLANNING_LEVELS[choice.level],
         "Menschen": figures.people,
@@ -137,6 +141,17 @@ def parameters_of(figures: Figures) -> dict[str, str]:
         "Klassen der Karte": f"{METHOD_NAMES[choice.method]}: {_classes(figures)}",
         "Datenstand": f"Nr. {german_number(figures.revision)}",
         "Dieselbe Auswertung im Internet": _address(choice),
+    }
+
+
+def _scenario(figures: Figures) -> dict[str, str]:
+    """Say that it is a scenario, and what it changes."""
+    if not figures.changes:
+        return {}
+    changes = "; ".join(change.text for change in figures.changes)
+    return {
+        "Szenario": f"{scenario_name(figures.choice.scenario)}, nicht das Verzeichnis von heute",
+        "Änderungen gegenüber heute": changes,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast, get_args
@@ -14,12 +15,13 @@ from geo_service import maps
 from geo_service.coverage import FEW_PEOPLE, FEW_PLACES, CoverageParameters
 from geo_service.errors import NotFoundError
 from geo_service.schema import Level
+from geo_service.snapshot import Snapshot
 from geo_service.web.answers import HTML, Body, answer
 from geo_service.web.languages import neutral_url_for, page_variant
 from geo_service.web.planning.figures import area_index, figures_of, territory_key
 from geo_service.web.planning.method import CONTENTS, INDICATOR_TEXTS
-from geo_service.web.planning.query import query_string, read_choice, read_pair
-from geo_service.web.planning.summary import describe_choice
+from geo_service.web.planning.query import Choice, query_string, read_choice, read_pair
+from geo_service.web.planning.summary import describe_choice, describe_scenario
 from geo_service.web.planning.tables import (
     Comparison,
     FiguresPage,
@@ -36,9 +38,8 @@ if TYPE_CHECKING:
     from flask import Response
 
     from geo_service.web.planning.figures import Figures
-    from geo_service.web.planning.query import Choice
 
-__all__ = ["asked_choice", "planning"]
+__all__ = ["asked_choice", "choropleth", "planning"]
 
 planning = Blueprint("planning", __name__, url_prefix="/planung")
 
@@ -61,11 +62,12 @@ def _german_alone() -> Response | None:
 @planning.get("")
 def overview() -> Response:
     """Show where the gaps are: summary, map and table of one choice."""
-    view, choice = asked_choice()
+    view, choice = asked_choice(dated=True)
 
     def make() -> Body:
         figures = figures_of(view.snapshot, choice, view.today)
-        return _body(view, "planung/start.html", page=FiguresPage(figures), map=_map(view, figures))
+        drawn = choropleth(view, figures)
+        return _body(view, "planung/start.html", page=FiguresPage(figures), map=drawn)
 
     return answer(_kept(view, ("page", choice), make))
 
@@ -73,7 +75,7 @@ def overview() -> Response:
 @planning.get("/werte.json")
 def values() -> Response:
     """Give the figures of a choice, for the map."""
-    view, choice = asked_choice()
+    view, choice = asked_choice(dated=True)
     choice = choice.measured
 
     def make() -> Body:
@@ -113,7 +115,7 @@ def map_script() -> Response:
 @planning.get("/gebiete")
 def compare() -> Response:
     """Show two areas side by side."""
-    view, choice = asked_choice(without=("gebiet",))
+    view, choice = asked_choice(without=("gebiet",), dated=True)
     index = area_index(view.snapshot.territory)
     keys = {key for key in request.args.getlist("gebiet") if key}
     pair = read_pair(request.args, areas=_all_keys(view)) if keys else None
@@ -127,7 +129,7 @@ def compare() -> Response:
             pairs=compare_pairs(choice),
             address=_pair_query(choice, pair),
             back=query_string(choice),
-            counted=describe_choice(choice),
+            counted=[*filter(None, [describe_scenario(choice)]), *describe_choice(choice)],
             offered=[one for one in index.areas.values() if one.level != "gemeinde"],
         )
 
@@ -151,15 +153,36 @@ def method() -> Response:
     return answer(_kept(view, ("method",), make))
 
 
-def asked_choice(*, without: tuple[str, ...] = ()) -> tuple[View, Choice]:
-    """Return the present revision and the choice that the address asks for."""
+def asked_choice(*, without: tuple[str, ...] = (), dated: bool = False) -> tuple[View, Choice]:
+    """Return the revision and the choice that the address asks for.
+
+    Where `dated`, ``stand`` may ask for a dated state instead of the present.
+    """
     view = the_site().view()
     check_encoding(request.query_string)
     args = request.args.copy()
-    for name in without:
+    for name in (*without, *(() if dated else ("stand",))):
         args.poplist(name)
     demands = [demand.slug for demand in view.snapshot.demands]
-    return view, read_choice(args, areas=view.area_keys, demands=demands)
+    states = [state.slug for state in view.snapshot.states]
+    choice = read_choice(args, areas=view.area_keys, demands=demands, states=states)
+    return (_as_it_was(view, choice.state) if choice.state else view), choice
+
+
+def _as_it_was(view: View, slug: str) -> View:
+    """Return a dated state in the place of the present: its records, its people, its day."""
+    territory = view.snapshot.territory
+    try:
+        state = the_site().holder.read_state(view.snapshot, slug)
+    except NotFoundError:
+        raise AddressError("stand", "Diesen Stand gibt es nicht mehr.") from None
+    if state.boundaries != territory.boundaries:
+        text = f"„{state.name}“ ist in anderen Grenzen gemessen und lässt sich nicht mehr zeigen."
+        raise AddressError("stand", text)
+    snapshot = view.snapshot.derive(
+        ("snapshot of a state", slug), lambda: Snapshot.of_state(state, territory)
+    )
+    return replace(view, snapshot=snapshot, now=dt.datetime.combine(state.today, view.now.timetz()))
 
 
 def _pair_query(choice: Choice, pair: tuple[str, str] | None) -> str:
@@ -184,10 +207,17 @@ def _borders(view: View, level: Level, kreis: str | None) -> Body:
     return view.backdrop.get(territory, ("packed borders", level, kreis), make)
 
 
-def _map(view: View, figures: Figures) -> maps.MapParts:
+def choropleth(
+    view: View,
+    figures: Figures,
+    *,
+    values: str = "planning.values",
+    drill: str = "planning.overview",
+) -> maps.MapParts:
     """Return the map of a choice; built once per level and area, because the rest is addresses.
 
-    Within an area it loads the borders of its Kreis alone.
+    Within an area it loads the borders of its Kreis alone. `values` and `drill` are the
+    endpoints that give its figures and show the areas in an area.
     """
     choice = figures.choice
     kreis = choice.area[:5] or None
@@ -206,9 +236,9 @@ def _map(view: View, figures: Figures) -> maps.MapParts:
         return maps.build_choropleth_map(options)
 
     built = view.snapshot.derive(("planning map", choice.level, choice.area), make)
-    values = url_for("planning.values") + query_string(choice.measured)
-    drill = url_for("planning.overview") + drill_query(choice, "KEY")
-    html = built.html.replace(_VALUES, str(escape(values))).replace(_DRILL, str(escape(drill)))
+    asked = url_for(values) + query_string(choice.measured)
+    deeper = url_for(drill) + drill_query(choice, "KEY")
+    html = built.html.replace(_VALUES, str(escape(asked))).replace(_DRILL, str(escape(deeper)))
     return replace(built, html=html)
 
 
@@ -218,6 +248,9 @@ def _bounds(view: View) -> tuple[float, float, float, float]:
 
 
 def _kept(view: View, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
+    """Make a body once per revision and day; that of a scenario each time."""
+    if any(isinstance(part, Choice) and not part.kept for part in key):
+        return make()
     return view.snapshot.derive(("planning", view.today, *key), make)
 
 

@@ -15,7 +15,7 @@ from geo_service.formats import german_date, german_number
 from geo_service.map_images import LegendClass, MapPicture, Overlay
 from geo_service.schema import KEY_COLUMN, METRIC_CRS, check_areas
 from geo_service.web.planning.query import LEVEL_OF_LENGTH
-from geo_service.web.planning.summary import LEVEL_NAMES, describe_choice
+from geo_service.web.planning.summary import LEVEL_NAMES, describe_choice, describe_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Shapes = NDArray[np.object_]
 
-__all__ = ["areas_of", "layer_style", "map_picture", "picture_notes", "subtitle"]
+__all__ = ["areas_of", "layer_style", "map_picture", "metric_shapes", "picture_notes", "subtitle"]
 
 _COARSER: Final[dict[Level, Level]] = {
     "verbandsgemeinde": "kreis",
@@ -46,7 +46,7 @@ def map_picture(view: View, figures: Figures) -> MapPicture:
     return MapPicture(
         title=figures.title,
         subtitle=subtitle(figures),
-        shapes=_shapes(view, figures.choice.level, keys),
+        shapes=metric_shapes(view, figures.choice.level, keys),
         names=[_short_name(figures.name(key)) for key in keys],
         index=np.array([class_of.get(shade, -1) for shade in figures.shades.tolist()]),
         classes=[LegendClass(one.label, SEQUENTIAL[one.shade - 1], one.count) for one in legend],
@@ -71,7 +71,8 @@ def subtitle(figures: Figures) -> str:
     """Say where, at which level, and which places count."""
     many, _ = LEVEL_NAMES[figures.choice.level]
     counted = "; ".join(describe_choice(figures.choice))
-    where = f"{figures.region.name}, {many}"
+    planned = describe_scenario(figures.choice)
+    where = f"{f'{planned}. ' if planned else ''}{figures.region.name}, {many}"
     return f"{where}. Gezählt wird: {counted}" if counted else where
 
 
@@ -131,10 +132,10 @@ def _outlines(view: View, figures: Figures) -> Shapes:
     if choice.area:
         inside = municipalities[KEY_COLUMN[LEVEL_OF_LENGTH[len(choice.area)]]] == choice.area
         municipalities = municipalities[inside]
-    return _shapes(view, coarser, municipalities[KEY_COLUMN[coarser]].unique().tolist())
+    return metric_shapes(view, coarser, municipalities[KEY_COLUMN[coarser]].unique().tolist())
 
 
-def _shapes(view: View, level: Level, keys: Sequence[str]) -> Shapes:
+def metric_shapes(view: View, level: Level, keys: Sequence[str]) -> Shapes:
     """Return the thinned borders of some areas in metres, made once for all."""
     known = view.backdrop.get(
         view.snapshot.territory, ("metric shapes", level), partial(_thinned, view, level)

@@ -11,6 +11,12 @@ from geo_service.classification import METHODS, Method
 from geo_service.coverage import CoverageParameters
 from geo_service.formats import german_number
 from geo_service.names import latin_digits
+from geo_service.scenarios import (
+    Scenario,
+    ScenarioError,
+    read_scenario,
+    scenario_pairs,
+)
 from geo_service.schema import CATEGORIES, CATEGORY_GROUPS, THEMES, Level, Precision
 from geo_service.web.queries import AddressError
 
@@ -21,8 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "CONTROL",
+    "DECIMAL",
     "INDICATORS",
     "LEVEL_OF_LENGTH",
+    "NO_SCENARIO",
     "PLANNING_LEVELS",
     "PRECISION_NAMES",
     "Choice",
@@ -31,7 +40,11 @@ __all__ = [
     "query_pairs",
     "query_string",
     "read_choice",
+    "read_listed",
     "read_pair",
+    "read_single",
+    "read_whole",
+    "refuse",
 ]
 
 
@@ -54,7 +67,7 @@ class Indicator(Column):
     """What areas are compared by.
 
     A value of the table times `scale` is in `unit`, shown with `decimals`. `low` and `high`
-    are the columns of its bounds, empty where the place of a point does not matter. `need`
+    are the columns of its range, empty where the place of a point does not matter. `need`
     says whether few or much of it means need. `full` names it with its unit, for legends;
     ``{km}`` is the radius.
     """
@@ -168,11 +181,18 @@ PRECISION_NAMES: Final[Mapping[str, tuple[Precision | None, str]]] = {
 }
 """What addresses call the least precision, the least strict first."""
 
+NO_SCENARIO: Final = Scenario()
+"""The places as they are."""
+
 _ORDER: Final = {"ab": True, "auf": False}
 _MAX_CHOICES: Final = 20
 _MAX_SHOWN: Final = 60
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:[.,][0-9]{1,6})?", re.ASCII)
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters that are no text."""
+
+DECIMAL: Final = re.compile(r"[0-9]{1,9}(?:[.,][0-9]{1,6})?", re.ASCII)
+"""A number as people type it, with a comma or a point."""
+
 _WHOLE: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
@@ -183,6 +203,8 @@ class Choice:
     `area` is the key of the Kreis or Verbandsgemeinde that the areas lie in, empty for the
     Land; `demand` names a loaded demand, empty for the population. `breaks` are own class
     breaks, rising, in the indicator's unit. An empty `sort` is the indicator, need first.
+    `scenario` is what would be different from today. `state` names the dated state whose
+    records and people are measured, empty for the present.
     """
 
     level: Level = "verbandsgemeinde"
@@ -200,6 +222,8 @@ class Choice:
     sort: str = ""
     descending: bool | None = None
     page: int = 1
+    scenario: Scenario = NO_SCENARIO
+    state: str = ""
 
     @property
     def indicator(self) -> Indicator:
@@ -239,13 +263,27 @@ class Choice:
         return replace(self, sort="", descending=None, page=1)
 
     @property
+    def kept(self) -> bool:
+        """Whether what it comes to may be kept; there is no end of scenarios."""
+        return self.scenario == NO_SCENARIO
+
+    @property
+    def today(self) -> Choice:
+        """Return the same choice of the places as they are."""
+        return replace(self, scenario=NO_SCENARIO, state="")
+
+    @property
     def filtered(self) -> bool:
         """Whether some places may not count."""
         return bool(self.kinds or self.themes or self.precision or self.current_months)
 
 
 def read_choice(
-    args: MultiDict[str, str], *, areas: Collection[str], demands: Collection[str] = ()
+    args: MultiDict[str, str],
+    *,
+    areas: Collection[str],
+    demands: Collection[str] = (),
+    states: Collection[str] = (),
 ) -> Choice:
     """Read a choice; empty counts as not given, and what is not listed is ignored.
 
@@ -255,8 +293,8 @@ def read_choice(
         The parameters of the request.
     areas
         The keys of all Kreise and Verbandsgemeinden (more do no harm).
-    demands
-        The names of the loaded demands.
+    demands, states
+        The names of the loaded demands and of the dated states.
 
     Raises
     ------
@@ -264,28 +302,34 @@ def read_choice(
         If a parameter is given too often or cannot be meant; the message names it, what was
         expected and what came.
     """
-    precision = _pick(args, "genauigkeit", PRECISION_NAMES, "gemeinde")
+    precision = read_listed(args, "genauigkeit", PRECISION_NAMES, "gemeinde")
     breaks = _read_breaks(args)
-    method = cast("Method", _pick(args, "klassen", METHODS, "eigene" if breaks else "natuerlich"))
+    method = cast(
+        "Method", read_listed(args, "klassen", METHODS, "eigene" if breaks else "natuerlich")
+    )
     if method == "eigene" and not breaks:
-        raise _refused("grenzen", "für eigene Klassen ein bis vier Grenzen wie 10;20;50", "")
+        raise refuse("grenzen", "für eigene Klassen ein bis vier Grenzen wie 10;20;50", "")
     choice = Choice(
-        level=cast("Level", _pick(args, "ebene", PLANNING_LEVELS, "verbandsgemeinde")),
-        indicator_name=_pick(args, "kennzahl", INDICATORS, "anteil"),
+        level=cast("Level", read_listed(args, "ebene", PLANNING_LEVELS, "verbandsgemeinde")),
+        indicator_name=read_listed(args, "kennzahl", INDICATORS, "anteil"),
         radius_km=_read_radius(args),
         kinds=_several(args, "art", (*CATEGORY_GROUPS, *CATEGORIES)),
         themes=_several(args, "thema", THEMES),
         precision=PRECISION_NAMES[precision][0],
-        current_months=_read_whole(args, "aktuell", 1, 1200, "Monate"),
+        current_months=read_whole(args, "aktuell", 1, 1200, "Monate"),
         area=_read_area(args, areas),
-        demand=_pick(args, "bedarf", demands, ""),
+        demand=read_listed(args, "bedarf", demands, ""),
         method=method,
-        classes=_read_whole(args, "stufen", 2, 5, "Klassen") or 5,
+        classes=read_whole(args, "stufen", 2, 5, "Klassen") or 5,
         breaks=breaks if method == "eigene" else (),
-        page=_read_whole(args, "seite", 1, 99_999, "") or 1,
+        page=read_whole(args, "seite", 1, 99_999, "") or 1,
+        scenario=_read_scenario(args),
+        state=read_listed(args, "stand", states, ""),
     )
+    if choice.state and (choice.demand or not choice.kept):
+        raise refuse("stand", "keiner neben „bedarf“ oder einem Szenario", choice.state)
     if len(choice.area) == 9 and choice.level == "kreis":
-        raise _refused("ebene", "innerhalb einer Verbandsgemeinde gemeinde", choice.level)
+        raise refuse("ebene", "innerhalb einer Verbandsgemeinde gemeinde", choice.level)
     return _normal(_sorted_as(choice, args))
 
 
@@ -299,7 +343,7 @@ def read_pair(args: MultiDict[str, str], *, areas: Collection[str]) -> tuple[str
     """
     keys = _several(args, "gebiet", areas)
     if len(keys) != 2:
-        raise _refused("gebiet", "zwei verschiedene Gebiete", ", ".join(keys))
+        raise refuse("gebiet", "zwei verschiedene Gebiete", ", ".join(keys))
     return keys[0], keys[1]
 
 
@@ -318,12 +362,14 @@ def query_pairs(choice: Choice) -> list[tuple[str, str]]:
         ("aktuell", str(choice.current_months or "")),
         ("gebiet", choice.area),
         ("bedarf", choice.demand),
+        ("stand", choice.state),
         ("klassen", choice.method if choice.method not in {"natuerlich", "eigene"} else ""),
         ("stufen", str(choice.classes) if choice.classes != usual.classes else ""),
         ("grenzen", ";".join(map(plain_number, choice.breaks))),
         ("sortierung", choice.sort),
         ("richtung", order),
         ("seite", str(choice.page) if choice.page > 1 else ""),
+        *scenario_pairs(choice.scenario),
     ]
     return [(name, value) for name, value in pairs if value]
 
@@ -361,79 +407,94 @@ def _normal(choice: Choice) -> Choice:
 
 
 def _sorted_as(choice: Choice, args: MultiDict[str, str]) -> Choice:
-    order = _pick(args, "richtung", _ORDER, "")
+    order = read_listed(args, "richtung", _ORDER, "")
     return replace(
         choice,
-        sort=_pick(args, "sortierung", COLUMNS, ""),
+        sort=read_listed(args, "sortierung", COLUMNS, ""),
         descending=_ORDER[order] if order else None,
     )
 
 
+def _read_scenario(args: MultiDict[str, str]) -> Scenario:
+    try:
+        return read_scenario(
+            added=args.getlist("neu"),
+            moved=args.getlist("verlegt"),
+            removed=args.getlist("ohne"),
+            title=args.get("titel", ""),
+        )
+    except ScenarioError as error:
+        raise AddressError(error.parameter, str(error)) from error
+
+
 def _read_area(args: MultiDict[str, str], areas: Collection[str]) -> str:
-    key = _one(args, "gebiet")
+    key = read_single(args, "gebiet")
     if key and (key not in areas or len(key) not in {5, 9}):
-        raise _refused("gebiet", "der Schlüssel eines Kreises oder einer Verbandsgemeinde", key)
+        raise refuse("gebiet", "der Schlüssel eines Kreises oder einer Verbandsgemeinde", key)
     return key
 
 
 def _read_radius(args: MultiDict[str, str]) -> float:
-    text = _one(args, "umkreis")
+    text = read_single(args, "umkreis")
     if not text:
         return Choice().radius_km
-    if _DECIMAL.fullmatch(text) and 0.1 <= float(text.replace(",", ".")) <= 100:
+    if DECIMAL.fullmatch(text) and 0.1 <= float(text.replace(",", ".")) <= 100:
         return float(text.replace(",", "."))
-    raise _refused("umkreis", "eine Zahl von 0,1 bis 100 (Kilometer)", text)
+    raise refuse("umkreis", "eine Zahl von 0,1 bis 100 (Kilometer)", text)
 
 
 def _read_breaks(args: MultiDict[str, str]) -> tuple[float, ...]:
-    text = _one(args, "grenzen")
+    text = read_single(args, "grenzen")
     if not text:
         return ()
     parts = [part.strip() for part in text.split(";")]
     expected = "ein bis vier aufsteigende Zahlen, mit Semikolon getrennt, wie 10;20;50"
-    if len(parts) > 4 or not all(map(_DECIMAL.fullmatch, parts)):
-        raise _refused("grenzen", expected, text)
+    if len(parts) > 4 or not all(map(DECIMAL.fullmatch, parts)):
+        raise refuse("grenzen", expected, text)
     breaks = tuple(float(part.replace(",", ".")) for part in parts)
     if list(breaks) != sorted(set(breaks)):
-        raise _refused("grenzen", expected, text)
+        raise refuse("grenzen", expected, text)
     return breaks
 
 
-def _read_whole(
+def read_whole(
     args: MultiDict[str, str], name: str, least: int, most: int, unit: str
 ) -> int | None:
-    text = _one(args, name)
+    """Read a whole number, None where none is given."""
+    text = read_single(args, name)
     if not text:
         return None
     if _WHOLE.fullmatch(text) and least <= int(text) <= most:
         return int(text)
     expected = f"eine ganze Zahl von {least} bis {german_number(most)}"
-    raise _refused(name, f"{expected} ({unit})" if unit else expected, text)
+    raise refuse(name, f"{expected} ({unit})" if unit else expected, text)
 
 
-def _pick(args: MultiDict[str, str], name: str, known: Collection[str], usual: str) -> str:
-    text = _one(args, name)
+def read_listed(args: MultiDict[str, str], name: str, known: Collection[str], usual: str) -> str:
+    """Read one of the known values, `usual` where none is given."""
+    text = read_single(args, name)
     if not text:
         return usual
     if text not in known:
-        raise _refused(name, _one_of(known), text)
+        raise refuse(name, _one_of(known), text)
     return text
 
 
 def _several(args: MultiDict[str, str], name: str, known: Collection[str]) -> tuple[str, ...]:
     values = tuple(dict.fromkeys(value.strip() for value in args.getlist(name) if value.strip()))
     if len(values) > _MAX_CHOICES:
-        raise _refused(name, f"höchstens {_MAX_CHOICES} Angaben", f"{len(values)}")
+        raise refuse(name, f"höchstens {_MAX_CHOICES} Angaben", f"{len(values)}")
     for value in values:
         if value not in known:
-            raise _refused(name, _one_of(known), value)
+            raise refuse(name, _one_of(known), value)
     return values if name == "gebiet" else tuple(sorted(values))
 
 
-def _one(args: MultiDict[str, str], name: str) -> str:
+def read_single(args: MultiDict[str, str], name: str) -> str:
+    """Read a parameter that is given once at most, empty where it is not."""
     values = [text for text in (latin_digits(v).strip() for v in args.getlist(name)) if text]
     if len(set(values)) > 1:
-        raise _refused(name, "eine Angabe", ", ".join(values))
+        raise refuse(name, "eine Angabe", ", ".join(values))
     return values[0] if values else ""
 
 
@@ -443,8 +504,9 @@ def _one_of(known: Collection[str]) -> str:
     return f"eines von {', '.join(known)}" if len(known) <= 25 else "eine Angabe aus der Liste"
 
 
-def _refused(name: str, expected: str, got: str) -> AddressError:
-    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", got[:_MAX_SHOWN])
+def refuse(name: str, expected: str, got: str) -> AddressError:
+    """Return the error that says which parameter, what was expected and what came."""
+    shown = CONTROL.sub("\N{REPLACEMENT CHARACTER}", got[:_MAX_SHOWN])
     shown = f"„{shown}{'…' if len(got) > _MAX_SHOWN else ''}“" if got else "nichts"
     text = f"Angabe „{name}“: Erwartet wird {expected}; gekommen ist {shown}."
     return AddressError(name, text)

@@ -53,9 +53,9 @@ _FORMULAS: Final = (
     ),
     (
         "Spanne",
-        "Kleinster und größter Wert, wenn jeder grob verortete Ort irgendwo in seiner"
-        " Gemeinde liegt. Jeder Wohnpunkt wird für sich beurteilt; für große Gebiete ist die Spanne"
-        " deshalb weiter, als zugleich eintreten kann.",
+        "Werte in 9 von 10 durchgerechneten Lagen der grob verorteten Orte: Jeder steht je Lage"
+        " auf einem von 16 Punkten seiner Gemeinde. Eine Rechnung mit festem Startwert, keine"
+        " sichere Grenze.",
     ),
     (
         "Zeichen",
@@ -79,7 +79,7 @@ def build_report(
     revision = german_number(figures.revision)
     return Report(
         service=service,
-        title=f"Wo fehlen Orte? {figures.region.name}",
+        title=f"Wo fehlen Orte? {figures.region.name}{' (Szenario)' if figures.changes else ''}",
         subtitle=f"{figures.title}. {subtitle(figures)}",
         state=f"Berechnet am {german_date(figures.today)}, Datenstand Nr. {revision}",
         summary=page.summary,
@@ -152,9 +152,10 @@ def _uncertainty(figures: Figures) -> Section:
     return Section(
         "Wie sicher das ist",
         (
-            "Unter einer Zahl steht die Spanne, in der sie liegen kann, solange von manchen Orten"
-            " nur die Gemeinde bekannt ist. Eine Lücke ist ein Hinweis und kein Befund: Ein Ort"
-            " kann in der Liste fehlen, und ein Ort der Liste kann geschlossen sein.",
+            "Unter einer Zahl steht, was sie in 9 von 10 durchgerechneten Lagen der grob verorteten"
+            " Orte ist, weil von diesen nur die Gemeinde bekannt ist. Eine Lücke ist ein Hinweis"
+            " und kein Befund: Ein Ort kann in der Liste fehlen, und ein Ort der Liste kann"
+            " geschlossen sein.",
         ),
         pairs,
     )

@@ -14,6 +14,7 @@ from geo_service.web.planning.figures import (
     range_text,
     value_text,
 )
+from geo_service.web.planning.planned import scenario_name
 from geo_service.web.planning.query import PRECISION_NAMES, plain_number
 
 if TYPE_CHECKING:
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
     from geo_service.web.planning.figures import Figures
     from geo_service.web.planning.query import Choice
 
-__all__ = ["LEVEL_NAMES", "describe_choice", "region_phrase", "summarise"]
+__all__ = [
+    "LEVEL_NAMES",
+    "describe_choice",
+    "describe_scenario",
+    "listed",
+    "region_phrase",
+    "summarise",
+]
 
 LEVEL_NAMES: Final[dict[Level, tuple[str, str]]] = {
     "land": ("Länder", "Ländern"),
@@ -56,7 +64,7 @@ def summarise(figures: Figures) -> tuple[str, ...]:
 
 def describe_choice(choice: Choice) -> tuple[str, ...]:
     """Say which places count, where not all do."""
-    said = []
+    said = [f"Stand: {choice.state}"] if choice.state else []
     if choice.kinds:
         said.append(f"Art: {', '.join(GROUP_NAMES.get(kind, kind) for kind in choice.kinds)}")
     if choice.themes:
@@ -68,6 +76,15 @@ def describe_choice(choice: Choice) -> tuple[str, ...]:
         months = german_number(choice.current_months)
         said.append(f"angegeben oder bestätigt in den letzten {months} Monaten")
     return tuple(said)
+
+
+def describe_scenario(choice: Choice) -> str:
+    """Name the scenario and how much it changes; empty where the places are those of today."""
+    count = len(choice.scenario)
+    if not count:
+        return ""
+    changes = "1 Änderung" if count == 1 else f"{german_number(count)} Änderungen"
+    return f"{scenario_name(choice.scenario)} mit {changes} gegenüber heute"
 
 
 def region_phrase(area: Area) -> str:
@@ -161,11 +178,11 @@ def _extremes(figures: Figures) -> str:
         return (
             f"{head} {value_text(float(worst), figures.indicator)}; ihn haben"
             f" {german_number(len(tied))} Gebiete, die bevölkerungsreichsten sind"
-            f" {_listed([figures.name(str(figures.coverage['key'].iloc[n])) for n in largest])}."
+            f" {listed([figures.name(str(figures.coverage['key'].iloc[n])) for n in largest])}."
         )
     order = known[np.argsort(-values[known] if need_high else values[known], kind="stable")]
     direction = "höchsten" if need_high else "niedrigsten"
-    named = _listed([_named_value(figures, int(row)) for row in order[:_NAMED]])
+    named = listed([_named_value(figures, int(row)) for row in order[:_NAMED]])
     return f"{figures.title}: Am {direction} ist der Wert in {named}."
 
 
@@ -174,7 +191,7 @@ def _named_value(figures: Figures, row: int) -> str:
     value = value_text(float(figures.values[row]), figures.indicator)
     low, high = (float(bound[row]) for bound in figures.bounds)
     between = range_text(low, high, value, figures.indicator)
-    return f"{name} ({value}{f', möglich {between}' if between else ''})"
+    return f"{name} ({value}{f', in 9 von 10 Lagen {between}' if between else ''})"
 
 
 def _places(figures: Figures) -> str:
@@ -196,7 +213,7 @@ def _places(figures: Figures) -> str:
         )
         if row[name]
     ]
-    known = f": {_listed(parts)}" if parts else ", alle genau verortet und aktuell"
+    known = f": {listed(parts)}" if parts else ", alle genau verortet und aktuell"
     return f"Gezählt sind {where} {german_number(places)} Orte{known}."
 
 
@@ -227,10 +244,10 @@ def _uncounted(figures: Figures) -> list[str]:
     return said
 
 
-def _listed(items: list[str] | NDArray[np.str_]) -> str:
+def listed(items: list[str] | NDArray[np.str_]) -> str:
     """Join items as a sentence does.
 
-    >>> _listed(["A", "B", "C"])
+    >>> listed(["A", "B", "C"])
     'A, B und C'
     """
     *first, last = items

@@ -12,6 +12,7 @@ import pandas as pd
 from geo_service.classification import HATCHES, METHOD_NAMES
 from geo_service.errors import NotFoundError
 from geo_service.formats import german_number, german_percent
+from geo_service.scenarios import scenario_pairs
 from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.web.places import GROUP_NAMES
 from geo_service.web.planning.figures import (
@@ -23,6 +24,7 @@ from geo_service.web.planning.figures import (
     scaled,
     value_text,
 )
+from geo_service.web.planning.planned import scenario_name
 from geo_service.web.planning.query import (
     COLUMNS,
     INDICATORS,
@@ -58,6 +60,8 @@ __all__ = [
     "Heading",
     "Line",
     "Row",
+    "can_drill",
+    "cells",
     "compare_pairs",
     "drill_query",
     "values_json",
@@ -132,6 +136,7 @@ class FiguresPage:
         If the table has fewer pages.
     """
 
+    endpoint = "planning.overview"
     per_page = PER_PAGE
     exports = EXPORTS
     levels = PLANNING_LEVELS
@@ -145,7 +150,7 @@ class FiguresPage:
     def __init__(self, figures: Figures) -> None:
         self.figures = figures
         self.choice = figures.choice
-        self.pages = max(1, -(-len(figures.coverage) // PER_PAGE))
+        self.pages = max(1, -(-len(figures.coverage) // self.per_page))
         if self.choice.page > self.pages:
             raise NotFoundError(f"Die Tabelle hat nur {self.pages} Seiten.")
 
@@ -200,6 +205,27 @@ class FiguresPage:
         return query_string(
             self.choice, kinds=(), themes=(), precision=None, current_months=None, page=1
         )
+
+    @property
+    def scenario_pairs(self) -> list[tuple[str, str]]:
+        """Return the parameters of scenario or dated state, which every choice keeps."""
+        state = [("stand", self.choice.state)] if self.choice.state else []
+        return [*state, *scenario_pairs(self.choice.scenario)]
+
+    @property
+    def scenario_name(self) -> str:
+        """Return what the scenario is called."""
+        return scenario_name(self.choice.scenario)
+
+    @property
+    def today_query(self) -> str:
+        """Return the query string of the same choice of the places as they are."""
+        return query_string(self.choice.today, page=1)
+
+    @property
+    def reset(self) -> str:
+        """Return the query string of the usual choice."""
+        return query_string(Choice(scenario=self.choice.scenario))
 
     @property
     def compare_pairs(self) -> list[tuple[str, str]]:
@@ -272,15 +298,15 @@ class FiguresPage:
     @property
     def first(self) -> int:
         """Return the number of the first row of this page, from 1."""
-        return (self.choice.page - 1) * PER_PAGE + 1
+        return (self.choice.page - 1) * self.per_page + 1
 
     @cached_property
     def rows(self) -> list[Row]:
         """Return the rows of this page."""
-        chosen = self.figures.order[self.first - 1 : self.first - 1 + PER_PAGE]
+        chosen = self.figures.order[self.first - 1 : self.first - 1 + self.per_page]
         table = self.figures.coverage.iloc[chosen]
-        firsts = _cells(table, self.choice.indicator)
-        others = list(zip(*(_cells(table, one) for one in self.other_indicators), strict=True))
+        firsts = cells(table, self.choice.indicator)
+        others = list(zip(*(cells(table, one) for one in self.other_indicators), strict=True))
         shades = self.figures.shades[chosen].tolist()
         records = table.to_dict("records")
         return [
@@ -321,7 +347,7 @@ def values_json(figures: Figures) -> bytes:
     hatches = ["", *HATCHES]
     columns = (
         table["key"],
-        _cells(table, indicator),
+        cells(table, indicator),
         figures.shades.tolist(),
         figures.hatches,
         table["judgement"],
@@ -345,7 +371,7 @@ def values_json(figures: Figures) -> bytes:
         "hatches": hatches,
         "verdicts": [JUDGEMENT_TEXTS[name] for name in verdicts],
         "words": {
-            "range": "möglich",
+            "range": "in 9 von 10 Lagen",
             "drill": "Gebiete darin zeigen",
             "area": "Orte in diesem Gebiet",
             "show": "Auf der Karte zeigen",
@@ -416,7 +442,7 @@ def _compare_sentences(table: Coverage, names: list[str], choice: Choice) -> tup
     """Say in which of two areas more people have a place near by, and whether that is sure."""
     shares = _line(table, INDICATORS["anteil"])
     parts = [
-        f"{name}: {cell.text}{f' (möglich {cell.below})' if cell.below else ''}"
+        f"{name}: {cell.text}{f' (in 9 von 10 Lagen {cell.below})' if cell.below else ''}"
         for name, cell in zip(names, shares.cells, strict=True)
     ]
     radius = plain_number(choice.radius_km)
@@ -432,7 +458,7 @@ def _line(table: Coverage, indicator: Indicator) -> Line:
         low, high = (scaled(table, indicator, name) for name in (indicator.low, indicator.high))
         values = scaled(table, indicator, indicator.column)
         overlap = bool(values[0] != values[1] and low.max() <= high.min())
-    return Line(indicator.name, indicator.label, _two(_cells(table, indicator)), overlap)
+    return Line(indicator.name, indicator.label, _two(cells(table, indicator)), overlap)
 
 
 def _two(items: Iterable[T]) -> tuple[T, T]:
@@ -465,7 +491,7 @@ def _look_into(area: Area) -> dict[str, str]:
     return {"area": area.key, "level": _DRILLS[area.level]}
 
 
-def _cells(table: Coverage, indicator: Indicator) -> list[Cell]:
+def cells(table: Coverage, indicator: Indicator) -> list[Cell]:
     """Write an indicator of every row, with its range."""
     values = scaled(table, indicator, indicator.column).tolist()
     texts = [value_text(value, indicator) for value in values]

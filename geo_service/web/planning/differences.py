@@ -1,0 +1,107 @@
+"""What an indicator became: its difference in words, and the classes of a difference map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from geo_service.classification import classify, unit_formatter
+from geo_service.formats import german_number
+from geo_service.web.planning.figures import UNKNOWN, LegendEntry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from geo_service.web.planning.query import Indicator
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Differences", "difference_text", "difference_unit", "differences_of"]
+
+_DECIMALS: Final = {"je10000": 2, "anteil": 1, "entfernung": 2, "e2sfca": 2}
+_MUCH_BETTER, _BETTER, _SAME, _WORSE, _MUCH_WORSE = range(1, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Differences in classes: `shades` from 1 (much better) to 5 (much worse), 0 for unknown.
+
+    The colours are those of `classification.DIVERGING`, backwards.
+    """
+
+    shades: NDArray[np.int8]
+    legend: tuple[LegendEntry, ...]
+
+
+def difference_unit(indicator: Indicator) -> str:
+    """Return what a difference is counted in: of shares, points; empty where nothing."""
+    return "Prozentpunkte" if indicator.unit == "%" else indicator.unit
+
+
+def difference_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) -> str:
+    """Write a difference in the indicator's unit with its sign; what rounds to none is 0.
+
+    >>> from geo_service.web.planning.query import INDICATORS
+    >>> [difference_text(value, INDICATORS["anteil"]) for value in (1.25, -3.0, 0.01)]
+    ['+1,2', '−3,0', '0']
+    """
+    if value != value:
+        return missing
+    rounded = _rounded(value, indicator)
+    if not rounded:
+        return "0"
+    text = german_number(abs(float(rounded)), _DECIMALS.get(indicator.name, 0))
+    return f"{'+' if rounded > 0 else '−'}{text}"
+
+
+def differences_of(values: Floats, indicator: Indicator) -> Differences:
+    """Put differences into five classes around none; a natural break parts the larger ones.
+
+    Parameters
+    ----------
+    values
+        A difference per area in the indicator's unit; NaN is unknown.
+    indicator
+        Says which direction is better.
+    """
+    rounded = _rounded(values, indicator)
+    sizes = np.abs(rounded)
+    changed = np.isfinite(rounded) & (sizes > 0)
+    breaks = classify(sizes[changed], method="natuerlich", classes=2).breaks
+    worse = (rounded > 0) == (indicator.need == "high")
+    much = sizes >= breaks[0] if breaks else np.zeros(len(sizes), dtype=bool)
+    shades = np.full(len(rounded), _SAME, dtype=np.int8)
+    shades[changed & ~worse] = _BETTER
+    shades[changed & worse] = _WORSE
+    shades[changed & ~worse & much] = _MUCH_BETTER
+    shades[changed & worse & much] = _MUCH_WORSE
+    shades[~np.isfinite(rounded)] = 0
+    return Differences(shades, _legend(shades, breaks, indicator))
+
+
+def _legend(
+    shades: NDArray[np.int8], breaks: tuple[float, ...], indicator: Indicator
+) -> tuple[LegendEntry, ...]:
+    """Return the classes that are there, the worst first, and always that of no difference."""
+    edge = unit_formatter(unit=difference_unit(indicator))(breaks[0]) if breaks else ""
+    less, more = (f" um weniger als {edge}", f" um {edge} oder mehr") if edge else ("", "")
+    labels = {
+        _MUCH_WORSE: f"schlechter{more}",
+        _WORSE: f"schlechter{less}",
+        _SAME: "unverändert",
+        _BETTER: f"besser{less}",
+        _MUCH_BETTER: f"besser{more}",
+    }
+    counts = {shade: int(np.count_nonzero(shades == shade)) for shade in labels}
+    return tuple(
+        LegendEntry(shade, label, counts[shade])
+        for shade, label in labels.items()
+        if counts[shade] or shade == _SAME
+    )
+
+
+def _rounded(values: Floats | float, indicator: Indicator) -> Floats:
+    rounded = np.round(np.asarray(values, np.float64), _DECIMALS.get(indicator.name, 0))
+    return np.asarray(rounded, dtype=np.float64)

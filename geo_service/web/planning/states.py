@@ -1,0 +1,602 @@
+"""Two dated states beside each other: the table, what is said of it, and what files hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+import numpy as np
+import pandas as pd
+
+from geo_service.changes import CROSSING_NAMES, KIND_NAMES, KINDS, PART_NAMES, PARTS
+from geo_service.changes import INDICATORS as MEASURED
+from geo_service.coverage import METHOD
+from geo_service.errors import NotFoundError
+from geo_service.exports import Column
+from geo_service.formats import german_date, german_number, german_percent
+from geo_service.schema import KEY_COLUMN, check_areas
+from geo_service.snapshot import CURRENT, compare, parameters_of
+from geo_service.web.planning.differences import (
+    Differences,
+    difference_text,
+    difference_unit,
+    differences_of,
+)
+from geo_service.web.planning.figures import area_index, territory_key, value_text
+from geo_service.web.planning.query import (
+    INDICATORS,
+    LEVEL_OF_LENGTH,
+    PRECISION_NAMES,
+    Choice,
+    plain_number,
+    query_pairs,
+)
+from geo_service.web.planning.summary import listed, region_phrase
+from geo_service.web.queries import AddressError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from werkzeug.datastructures import MultiDict
+
+    from geo_service.changes import Changes, Kind, RecordChange
+    from geo_service.coverage import CoverageParameters
+    from geo_service.schema import Areas
+    from geo_service.snapshot import Snapshot, SnapshotHolder
+    from geo_service.store import StateSummary
+    from geo_service.web.areas import Area
+    from geo_service.web.planning.query import Indicator
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "EXPORT_COLUMNS",
+    "PART_MEANINGS",
+    "StateChoice",
+    "StateComparison",
+    "cell_texts",
+    "choice_of",
+    "compare_dated",
+    "crossing_cause",
+    "describe_state",
+    "read_states",
+    "record_rows",
+]
+
+_NAMED: Final = 5
+_MAX_SHOWN: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class StateChoice:
+    """What is compared: a dated state with a later one, or with the present.
+
+    `shown` says at which level, by which indicator and where; the rest of it is not used,
+    because the figures are those of the first state's parameters.
+    """
+
+    old: StateSummary
+    new: StateSummary | None
+    shown: Choice
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return what the measuring depends on, besides the present and its day."""
+        return self.old.slug, self.new.slug if self.new else CURRENT
+
+    def query(self, **changes: object) -> str:
+        """Return the query string, the same for the same comparison."""
+        old, new = self.key
+        shown = replace(self.shown, **changes)  # type: ignore[arg-type]
+        pairs = [("von", old), *([("bis", new)] if self.new else []), *query_pairs(shown)]
+        return f"?{urlencode(pairs, quote_via=quote, safe=',;/')}"
+
+
+def read_states(
+    args: MultiDict[str, str], shown: Choice, states: Sequence[StateSummary]
+) -> StateChoice | None:
+    """Read which states are compared; None where no first one is given.
+
+    Raises
+    ------
+    AddressError
+        If there is no such state, or the second is not the later one.
+    """
+    old = _read_state(args, "von", states)
+    if old is None:
+        return None
+    new = None if args.get("bis", "") == CURRENT else _read_state(args, "bis", states)
+    if new is not None and (new.taken_at, new.slug) <= (old.taken_at, old.slug):
+        raise AddressError(
+            "bis",
+            f"Angabe „bis“: Erwartet wird ein späterer Stand als „{old.name}“ oder „{CURRENT}“;"
+            f" gekommen ist „{new.name}“.",
+        )
+    plain = Choice(
+        level=shown.level,
+        indicator_name=shown.indicator_name,
+        area=shown.area,
+        page=shown.page,
+    )
+    return StateChoice(old, new, plain)
+
+
+def _read_state(
+    args: MultiDict[str, str], name: str, states: Sequence[StateSummary]
+) -> StateSummary | None:
+    given = {text.strip() for text in args.getlist(name) if text.strip()}
+    if not given:
+        return None
+    found = [state for state in states if given & {state.slug, state.name}]
+    if len(given) == 1 and len(found) == 1:
+        return found[0]
+    known = ", ".join(state.slug for state in states[-20:]) or "noch keiner festgehalten"
+    came = ", ".join(sorted(given))
+    shown = f"{came[:_MAX_SHOWN]}{'…' if len(came) > _MAX_SHOWN else ''}"
+    raise AddressError(
+        name,
+        f"Angabe „{name}“: Erwartet wird ein festgehaltener Stand ({known}); gekommen ist"
+        f" „{''.join(one if one.isprintable() else '�' for one in shown)}“.",
+    )
+
+
+def describe_state(state: StateSummary) -> str:
+    """Say whom and what a state counts, and within which distance."""
+    parameters = parameters_of(state)
+    usual = type(parameters)()
+    said = [f"Umkreis {plain_number(parameters.radius_m / 1000)} km"]
+    said += [*parameters.categories, *parameters.themes]
+    if parameters.minimum_precision:
+        said.append(dict(PRECISION_NAMES.values())[parameters.minimum_precision])
+    if parameters.current_within_months:
+        said.append(f"in {parameters.current_within_months} Monaten bestätigt")
+    if parameters.gap_share != usual.gap_share:
+        said.append(f"Lücke unter {german_percent(parameters.gap_share, 0)}")
+    if state.people:
+        said.append(f"Bedarf: {state.people}")
+    return ", ".join(said)
+
+
+def choice_of(state: StateSummary) -> Choice | None:
+    """Return the choice whose figures are the state's own; None where pages have no such one."""
+    parameters = parameters_of(state)
+    choice = Choice(
+        radius_km=parameters.radius_m / 1000,
+        kinds=tuple(sorted(parameters.categories)),
+        themes=tuple(sorted(parameters.themes)),
+        precision=parameters.minimum_precision,
+        current_months=parameters.current_within_months,
+        state=state.slug,
+    )
+    ordered = replace(parameters, categories=choice.categories, themes=choice.themes)
+    return choice if choice.parameters == ordered else None
+
+
+def compare_dated(
+    holder: SnapshotHolder, snapshot: Snapshot, choice: StateChoice, today: dt.date
+) -> StateComparison:
+    """Compare two states, once per revision and day.
+
+    Raises
+    ------
+    AddressError
+        If they are of other boundaries or other people, or one is gone by now.
+    """
+    _check_comparable(choice, snapshot)
+
+    def make() -> Changes:
+        old = holder.read_state(snapshot, choice.old.slug)
+        new = holder.read_state(snapshot, choice.new.slug) if choice.new else snapshot
+        return compare(old, new, today=today, territory=snapshot.territory)
+
+    try:
+        found = snapshot.derive(("states compared", *choice.key, today), make)
+    except NotFoundError:
+        raise AddressError("von", "Diesen Stand gibt es nicht mehr.") from None
+    return StateComparison(choice, snapshot, found, today)
+
+
+def _check_comparable(choice: StateChoice, snapshot: Snapshot) -> None:
+    """Refuse what would compare different things."""
+    states = [choice.old, choice.new] if choice.new else [choice.old]
+    for name, state in zip(("von", "bis"), states, strict=False):
+        if state.boundaries != snapshot.territory.boundaries:
+            date = state.boundaries.get("territorial_date", "")
+            raise AddressError(
+                name,
+                f"„{state.name}“ ist in anderen Grenzen gemessen"
+                f" (Gebietsstand {german_date(date or None, missing='unbekannt')}). Hier werden nur"
+                " Stände in den heutigen Grenzen verglichen; die veröffentlichten Zahlen"
+                " vergleicht „geo-service changes“.",
+            )
+    if choice.new and choice.new.people != choice.old.people:
+        people = [one.people or "alle Menschen" for one in (choice.old, choice.new)]
+        raise AddressError(
+            "bis",
+            f"„{choice.old.name}“ zählt andere Menschen ({people[0]}) als „{choice.new.name}“"
+            f" ({people[1]}). Ein Unterschied wäre keiner der Orte.",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class StateComparison:
+    """What became of one state until another: a row per area, and a list of records."""
+
+    choice: StateChoice
+    snapshot: Snapshot
+    found: Changes
+    today: dt.date
+
+    @property
+    def indicator(self) -> Indicator:
+        """Return what the areas are compared by."""
+        return self.choice.shown.indicator
+
+    @property
+    def parameters(self) -> CoverageParameters:
+        """Return what both states are measured with: those of the first."""
+        return parameters_of(self.choice.old)
+
+    @property
+    def radius(self) -> str:
+        """Return the radius in kilometres."""
+        return plain_number(self.parameters.radius_m / 1000)
+
+    @property
+    def title(self) -> str:
+        """Name the indicator with its unit and radius."""
+        return self.indicator.full.replace("{km}", self.radius)
+
+    @property
+    def unit(self) -> str:
+        """Return what differences are counted in."""
+        return difference_unit(self.indicator)
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Name both states with their days."""
+        old, new = self.choice.old, self.choice.new
+        said = f"„{old.name}“ ({german_date(old.today)})"
+        if new is None:
+            return said, f"heute ({german_date(self.today)})"
+        return said, f"„{new.name}“ ({german_date(new.today)})"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Return the rows of the areas shown, sorted by key; columns as in `Changes.areas`."""
+        table = self.found.areas[self.choice.shown.level]
+        if not self.choice.shown.area:
+            return table
+        return table[table["key"].isin(self._inside())].reset_index(drop=True)
+
+    def _inside(self) -> set[str]:
+        shown, towns = self.choice.shown, self.snapshot.municipalities
+        own = towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(shown.area)]]] == shown.area
+        return set(towns.loc[own, KEY_COLUMN[shown.level]])
+
+    @cached_property
+    def whole(self) -> pd.Series:
+        """Return the row of the Land, or of the area that the areas lie in."""
+        key = self.choice.shown.area or territory_key(self.snapshot.territory)
+        table = self.found.areas[LEVEL_OF_LENGTH[len(key)]]
+        return table[table["key"] == key].iloc[0]
+
+    @property
+    def region(self) -> Area:
+        """Return the Land, or the area that the areas lie in."""
+        return self.area(self.choice.shown.area or territory_key(self.snapshot.territory))
+
+    def area(self, key: str) -> Area:
+        """Return the area that a key of any level means."""
+        index = area_index(self.snapshot.territory)
+        return index.areas[index.canonical(key) or key]
+
+    def values(self, name: str) -> Floats:
+        """Return a column of the indicator (``old``, ``change``, …) in the indicator's unit."""
+        raw = self.table[f"{self.indicator.column}_{name}"].to_numpy(np.float64, na_value=np.nan)
+        return np.asarray(raw * self.indicator.scale, dtype=np.float64)
+
+    @cached_property
+    def differences(self) -> Differences:
+        """Return the differences in the classes of the map."""
+        return differences_of(self.values("change"), self.indicator)
+
+    @cached_property
+    def data_only(self) -> NDArray[np.bool_]:
+        """Return which areas differ although nothing changed there: all of it is data or rest."""
+        real = differences_of(self.values("real"), self.indicator).shades
+        shades = self.differences.shades
+        return np.asarray((shades != 0) & (shades != _SAME) & (real == _SAME), dtype=bool)
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        """Return the row numbers: crossed the threshold first, then the largest differences."""
+        change = np.abs(self.values("change"))
+        places = self.table[["gained", "lost"]].fillna(0).sum(axis=1).to_numpy(np.float64)
+        change = np.where(np.isfinite(change), change, -1.0)
+        return np.lexsort((-places, -change, self.table["crossed"].isna()))
+
+    @cached_property
+    def changed(self) -> int:
+        """Return how many areas have another figure, other places or crossed the threshold."""
+        moved = self.table[["gained", "lost"]].fillna(0).sum(axis=1) > 0
+        other = ~np.isin(self.differences.shades, (0, _SAME))
+        return int((other | moved.to_numpy(bool) | self.table["crossed"].notna()).sum())
+
+    @cached_property
+    def records(self) -> tuple[RecordChange, ...]:
+        """Return the records that changed; within an area, those that lie or lay in it."""
+        if not self.choice.shown.area:
+            return self.found.records
+        shown, towns = self.choice.shown, self.snapshot.municipalities
+        own = towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(shown.area)]]] == shown.area
+        inside = set(towns.loc[own, "ags"])
+        return tuple(one for one in self.found.records if inside & {one.old_ags, one.new_ags})
+
+    def of_kind(self, kind: Kind) -> list[RecordChange]:
+        """Return the records that changed in this way."""
+        return [record for record in self.records if kind in record.kinds]
+
+    @cached_property
+    def summary(self) -> tuple[str, ...]:
+        """Say in sentences what changed: the records, the people, the threshold."""
+        return tuple(filter(None, (self._say_records(), self._say_people(), self._say_threshold())))
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """Say what a reader must know to compare rightly."""
+        return tuple(self._notices())
+
+    def _say_records(self) -> str:
+        old, new = self.labels
+        counts = {kind: len(self.of_kind(kind)) for kind in KINDS}
+        said = [
+            f"{german_number(counts[kind])} {words[counts[kind] != 1]}"
+            for kind, words in _REAL_WORDS.items()
+            if counts[kind]
+        ]
+        better = [record for record in self.records if not record.real]
+        where = f" {region_phrase(self.region)}" if self.choice.shown.area else ""
+        head = f"Zwischen {old} und {new}"
+        if not self.records:
+            return f"{head} hat sich{where} kein Eintrag verändert."
+        real = (
+            f"{head} gibt es{where} {listed(said)}."
+            if said
+            else (f"{head} ist{where} kein Ort hinzugekommen, weggefallen oder umgezogen.")
+        )
+        if not better:
+            return real
+        kinds = [
+            f"{german_number(count)} {_BETTER_WORDS[kind]}"
+            for kind in KINDS
+            if kind in _BETTER_WORDS and (count := sum(kind in record.kinds for record in better))
+        ]
+        noun = "weiterer Eintrag ist" if len(better) == 1 else "weitere Einträge sind"
+        return f"{real} {german_number(len(better))} {noun} nur besser bekannt: {listed(kinds)}."
+
+    def _say_people(self) -> str:
+        row = self.whole
+        change = row["people_reached_change"]
+        shares = [german_percent(row[f"share_reached_{side}"], 1) for side in ("old", "new")]
+        if change != change or not all(shares):
+            return ""
+        number = german_number(abs(change))
+        within = f"einen Ort im Umkreis von {self.radius} Kilometern (Luftlinie)"
+        where = region_phrase(self.region)
+        where = where[0].upper() + where[1:]
+        places = (
+            f"Gezählt sind {german_number(row['places_new'])} Orte, vorher"
+            f" {german_number(row['places_old'])}."
+        )
+        if number == "0":
+            return f"{where} haben so viele Menschen {within} wie vorher ({shares[1]}). {places}"
+        more = "mehr" if change > 0 else "weniger"
+        parts = _say_parts(row)
+        return (
+            f"{where} haben {number} Menschen {more} {within}: {shares[1]} statt {shares[0]}."
+            f" {parts} {places}"
+        )
+
+    def _say_threshold(self) -> str:
+        crossed = self.table[self.table["crossed"].notna()]
+        total = german_number(len(self.table))
+        if crossed.empty:
+            return f"Keines der {total} Gebiete hat die Schwelle zur Lücke überschritten."
+        verb = "hat" if len(crossed) == 1 else "haben"
+        said = [
+            f"{CROSSING_NAMES[way]}: {self._named(crossed[crossed['crossed'] == way])}"
+            for way in CROSSING_NAMES
+            if (crossed["crossed"] == way).any()
+        ]
+        both = crossed[["judgement_old", "judgement_new"]]
+        unsure = (
+            " „Unsicher“ heißt: Es hängt davon ab, wo die nur grob verorteten Orte liegen."
+            if bool((both == "uncertain").to_numpy().any())
+            else ""
+        )
+        return (
+            f"{german_number(len(crossed))} von {total} Gebieten {verb} die Schwelle zur Lücke"
+            f" überschritten; {'; '.join(said)}.{unsure}"
+        )
+
+    def _named(self, rows: pd.DataFrame) -> str:
+        names = [
+            f"{self.area(row['key']).name.removesuffix(' (Stadt)')} ({crossing_cause(row)})"
+            for row in rows.to_dict("records")
+        ]
+        rest = len(names) - _NAMED
+        return listed(names if rest <= 1 else [*names[:_NAMED], f"{german_number(rest)} weitere"])
+
+    def _notices(self) -> list[str]:
+        old, new = self.choice.old, self.choice.new
+        said = []
+        if new is not None and new.parameters != old.parameters:
+            said.append(
+                f"„{new.name}“ wurde anders gemessen ({describe_state(new)}). Für den Vergleich"
+                f" ist es hier neu gemessen wie „{old.name}“."
+            )
+        methods = {one.method for one in (old, new) if one} | {METHOD}
+        if len(methods) > 1:
+            said.append(
+                "Die Methode hat sich seither geändert. Der Unterschied, der davon kommt, steht"
+                " unter „Übriges“."
+            )
+        said += [
+            f"Aus „{name}“ wurden seither {german_number(count)} Einträge gelöscht. Die Zahlen"
+            " stehen, wie sie veröffentlicht wurden."
+            for name, count in ((old.name, old.erased), (new.name if new else "", self._erased_new))
+            if count
+        ]
+        return said
+
+    @property
+    def _erased_new(self) -> int:
+        return self.choice.new.erased if self.choice.new else 0
+
+    def file_parameters(self, address: str) -> dict[str, str]:
+        """Return label and value of everything that the figures depend on."""
+        old, new = self.labels
+        return {
+            "Verglichen": f"{old} mit {new}",
+            "Datenstand von": f"Nr. {german_number(self.choice.old.revision)}",
+            "Datenstand bis": f"Nr. {german_number(self.found_revision)}",
+            "Gebiet": self.region.name,
+            "Menschen": self.choice.old.people or "alle Menschen",
+            **self.parameters.describe(),
+            **{f"Teil „{PART_NAMES[part]}“": PART_MEANINGS[part] for part in PARTS},
+            "Derselbe Vergleich im Internet": address,
+        }
+
+    @property
+    def found_revision(self) -> int:
+        """Return the revision of the second state."""
+        return self.choice.new.revision if self.choice.new else self.snapshot.revision
+
+    @property
+    def file_areas(self) -> Areas:
+        """Return the areas of the table, with their full borders."""
+        areas = self.snapshot.areas[self.choice.shown.level]
+        return check_areas(areas[areas["key"].isin(self.table["key"])].reset_index(drop=True))
+
+
+_SAME: Final = 3
+PART_MEANINGS: Final[Mapping[str, str]] = {
+    "real": "neue, weggefallene und umgezogene Orte",
+    "data": "dieselben Orte, genauer verortet, neu bestätigt oder anders eingeordnet",
+    "rest": (
+        "andere Zahlen der Menschen, der Lauf der Zeit (Einträge veralten), gelöschte Einträge,"
+        " eine andere Methode"
+    ),
+}
+"""What each part of a difference is."""
+
+_PART_PHRASES: Final = {
+    "real": "Veränderungen vor Ort",
+    "data": "besseren Daten",
+    "rest": "Übrigem",
+}
+_REAL_WORDS: Final[Mapping[Kind, tuple[str, str]]] = {
+    "added": ("neuen Ort", "neue Orte"),
+    "gone": ("weggefallenen Ort", "weggefallene Orte"),
+    "moved": ("umgezogenen Ort", "umgezogene Orte"),
+}
+_BETTER_WORDS: Final[Mapping[Kind, str]] = {
+    "better_coordinate": "mit genauerem Punkt",
+    "rougher_coordinate": "mit ungenauerem Punkt",
+    "confirmed": "neu bestätigt",
+    "recategorised": "anders eingeordnet",
+    "reworded": "anders beschrieben",
+}
+
+
+def _export_columns() -> dict[str, Column]:
+    """Return the columns of the files: what a program reads, as people read it."""
+    columns = {
+        "key": Column("Schlüssel", "Amtlicher Schlüssel des Gebiets"),
+        "name": Column("Name", "Amtlicher Name", width=34),
+        "places_old": Column("Orte vorher", "Orte, die im ersten Stand zählen"),
+        "gained": Column("Orte dazu", "Orte, die jetzt hier zählen und vorher nicht"),
+        "lost": Column("Orte weg", "Orte, die vorher hier zählten und jetzt nicht"),
+        "places_new": Column("Orte nachher", "Orte, die im zweiten Stand zählen"),
+        "judgement_old": Column("Urteil vorher", "Lücke, keine Lücke, ungewiss, zu klein"),
+        "judgement_new": Column("Urteil nachher", "wie vorher"),
+        "crossed": Column("Schwelle", "became_gap: neue Lücke; no_longer_gap: keine Lücke mehr"),
+        "crossed_by": Column("Ursache", "Teil, der die Schwelle überschreiten ließ"),
+    }
+    for name in MEASURED:
+        label, number_format = _MEASURED_TEXTS[name]
+        for part, words in _PART_LABELS.items():
+            signed = f"+{number_format};-{number_format};0"
+            form = number_format if part in {"old", "new"} else signed
+            columns.setdefault(
+                f"{name}_{part}", Column(f"{label}, {words}", f"{label}: {words}", 9, form)
+            )
+    return columns
+
+
+_PART_LABELS: Final = {
+    "old": "vorher",
+    "new": "nachher",
+    "change": "Unterschied",
+    **{part: f"davon {name}" for part, name in PART_NAMES.items()},
+}
+_MEASURED_TEXTS: Final = {
+    "places": ("Orte", "#,##0"),
+    "places_per_10k": ("Orte je 10.000", "#,##0.00"),
+    "people_reached": ("Erreichte Menschen", "#,##0"),
+    "share_reached": ("Anteil erreicht", "0.0%"),
+    "people_beyond": ("Nicht erreichte Menschen", "#,##0"),
+    "nearest_mean_m": ("Mittlere Entfernung (m)", "#,##0"),
+    "e2sfca": ("E2SFCA", "#,##0.00"),
+}
+EXPORT_COLUMNS: Final[Mapping[str, Column]] = _export_columns()
+"""The columns of the files, in their order."""
+
+
+def _say_parts(row: pd.Series) -> str:
+    """Say what made the difference in the people reached."""
+    texts = {
+        phrase: difference_text(row[f"people_reached_{part}"], INDICATORS["ausserhalb"])
+        for part, phrase in _PART_PHRASES.items()
+    }
+    there = {phrase: text for phrase, text in texts.items() if text != "0"}
+    if len(there) == 1:
+        return f"Das kommt allein von {next(iter(there))}."
+    return f"Davon kommen {listed([f'{text} von {phrase}' for phrase, text in there.items()])}."
+
+
+def record_rows(comparison: StateComparison) -> list[dict[str, object]]:
+    """Return the changed records as rows of a file."""
+    return [
+        {
+            "id": record.id,
+            "name": record.name,
+            "kinds": " ".join(record.kinds),
+            "art": ", ".join(KIND_NAMES[kind][0] for kind in record.kinds),
+            "ags_old": record.old_ags,
+            "ags_new": record.new_ags,
+            "moved_m": None if record.distance_m is None else round(record.distance_m, 1),
+        }
+        for record in comparison.records
+    ]
+
+
+def crossing_cause(row: Mapping[Any, Any]) -> str:
+    """Say what made an area cross the threshold, and whether that is sure."""
+    part = row["crossed_by"]
+    sure = "uncertain" not in {row["judgement_old"], row["judgement_new"]}
+    cause = PART_NAMES[part] if isinstance(part, str) else "Ursache unbekannt"
+    return cause if sure else f"{cause}; unsicher"
+
+
+def cell_texts(comparison: StateComparison, name: str) -> list[str]:
+    """Write a column of the indicator: values with their unit, differences with their sign."""
+    values, indicator = comparison.values(name).tolist(), comparison.indicator
+    if name in {"old", "new"}:
+        return [value_text(value, indicator) for value in values]
+    return [difference_text(value, indicator) for value in values]

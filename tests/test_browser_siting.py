@@ -1,0 +1,163 @@
+"""Proposed places in Chromium: the map, the exact answer, keys, barriers, a hostile list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from barriers import AXE, COLOURS, RULES, barriers
+from playwright.sync_api import Browser, expect
+from test_browser import PHONE, chromium, missing, opened
+from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served
+
+from geo_service.snapshot import Territory
+from geo_service.store import Store
+
+__all__ = ["chromium"]
+
+pytestmark = pytest.mark.browser
+
+MAX_BYTES = 350_000
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PATHS = (
+    "?gebiet=07131&k=3&ausser=07131007",
+    "?ziel=abdecken&anteil=40&umkreis=10",
+    "?ziel=entfernung&art=sprache",
+    "?mit=Xheim",
+)
+HARD = "?k=30&umkreis=10"
+"""A question whose quick answer is not proven to be the best."""
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory: pytest.TempPathFactory, territory: Territory) -> Iterator[str]:
+    """The real Land with 100 places, half of them rough."""
+    towns = territory.municipalities[["ags", "seat_lon", "seat_lat"]].iloc[::23]
+    rows = [
+        place(
+            n,
+            ags=ags,
+            point=(lon, lat),
+            coordinate_precision="address" if n % 2 else "municipality",
+        )
+        for n, (ags, lon, lat) in enumerate(towns.itertuples(index=False, name=None))
+    ]
+    with Store(f"sqlite:///{tmp_path_factory.mktemp('siting') / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of(rows))
+        with served(app_of(store, territory)) as base:
+            yield f"{base}/planung/standorte"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_page_has_no_barrier_that_axe_sees(chromium: Browser, land: str, path: str) -> None:
+    if not AXE.exists():
+        missing("axe-core")
+    found: dict[Any, Any] = {}
+    with opened(chromium, land, quiet=False) as page:
+        page.context.add_init_script(AXE.read_text("utf-8"))
+        page.route("**/standorte.json*", lambda route: route.fulfill(status=503))
+        page.goto(land + path)
+        if page.locator("#karte_standorte").count():
+            expect(page.locator("#karte_standorte[data-drawn]")).to_have_count(1)
+        page.evaluate("document.querySelectorAll('main details').forEach((one) => one.open = true)")
+        for width in (1280, 390, 320):
+            page.set_viewport_size({"width": width, "height": 800})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)
+                found[width, scheme] = barriers(page, RULES if scheme == "light" else COLOURS)
+            found[width, "sideways"] = page.evaluate(
+                "document.documentElement.scrollWidth > innerWidth"
+            )
+    assert {state: what for state, what in found.items() if what} == {}
+
+
+def test_map_has_the_places_of_the_table(chromium: Browser, land: str) -> None:
+    with opened(chromium, f"{land}?gebiet=07131&k=3") as page:
+        expect(page.locator("#karte_standorte")).to_have_attribute("data-drawn", "3")
+        assert sorted(page.locator(".map .siting-site").all_inner_texts()) == ["1", "2", "3"]
+        keys = page.locator("#standorte tr[data-from]").evaluate_all(
+            "rows => rows.flatMap((row) => row.dataset.from.split(' ')).length"
+        )
+        assert page.locator("path.siting-new").count() == keys
+        assert page.locator("path.siting-place").count() == 100
+        assert page.locator("path.siting-rough").count() == 50
+        page.locator("#standorte th a").first.focus()
+        expect(page.locator("path.area-current")).to_have_count(1)
+        expect(page.locator("tr.row-current")).to_have_attribute("data-number", "1")
+
+
+def test_exact_answer_is_looked_for_and_told(chromium: Browser, land: str) -> None:
+    with opened(chromium, land + HARD) as page:
+        box = page.locator("[data-exact]")
+        expect(box).to_have_attribute("data-now", "running")
+        expect(box.locator("progress")).to_be_visible()
+        expect(box).not_to_have_attribute("data-now", "running", timeout=40_000)
+        state = box.get_attribute("data-now")
+        assert state in {"same", "better"}
+        text = page.locator("main").inner_text()
+        assert "Genau gerechnet" in text
+        if state == "better":
+            box.locator("a").click()
+            expect(page.locator("[data-exact]")).to_have_count(0)
+        assert "optimal" in text or "Bestmöglichen" in text
+
+
+def test_busy_computer_is_told_and_can_be_asked_again(chromium: Browser, land: str) -> None:
+    with opened(chromium, land, quiet=False) as page:
+        page.route("**/standorte.json*", lambda route: route.fulfill(status=503))
+        page.goto(land + HARD)
+        box = page.locator("[data-exact]")
+        expect(box).to_have_attribute("data-now", "busy")
+        page.unroute("**/standorte.json*")
+        page.route(
+            "**/standorte.json*",
+            lambda route: route.fulfill(json={"value": 0, "proof": "Bewiesen."}),
+        )
+        box.get_by_role("button", name="Noch einmal versuchen").first.click()
+        expect(box).to_have_attribute("data-now", "same")
+        expect(page.locator(".answer")).to_contain_text("Bewiesen.")
+
+
+def test_everything_is_there_without_script(chromium: Browser, land: str) -> None:
+    with opened(chromium, land + HARD, java_script_enabled=False) as page:
+        expect(page.locator("#standorte tbody tr")).to_have_count(30)
+        expect(page.get_by_role("link", name="Genau rechnen")).to_be_visible()
+        expect(page.locator("[data-exact]")).to_be_hidden()
+        page.locator(".siting-form .more > summary").click()
+        page.locator("#ausser").fill("Mainz")
+        page.locator("#k").fill("2")
+        page.get_by_role("button", name="Vorschlagen").first.click()
+        expect(page.locator("#standorte tbody tr")).to_have_count(2)
+        expect(page.get_by_role("checkbox", name="Mainz")).to_be_checked()
+
+
+def test_names_of_a_list_are_never_code(chromium: Browser, land: str) -> None:
+    lines = [f'"{vector.replace(chr(34), chr(34) * 2)}",7.{n:02},50.1' for n, vector in
+             enumerate(VECTORS, start=10)]  # fmt: skip
+    text = "name,lon,lat\n" + "\n".join(lines)
+    with opened(chromium, f"{land}?k=50", viewport=PHONE, quiet=False) as page:
+        page.route("**/standorte.json*", lambda route: route.fulfill(status=503))
+        page.locator("main > details.more > summary").click()
+        page.locator("#datei").set_input_files(
+            {"name": "liste.csv", "mimeType": "text/csv", "buffer": text.encode()}
+        )
+        page.get_by_role("button", name="Liste prüfen").click()
+        expect(page.locator("#karte_standorte[data-drawn]")).to_have_count(1)
+        assert page.locator("#standorte tbody tr").count() > 3
+        for mark in page.locator(".map .siting-site").all()[:5]:
+            mark.dispatch_event("mouseover")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="GeoJSON").click()
+        assert download.value.suggested_filename.endswith(".geojson")
+
+
+def test_page_weighs_little(chromium: Browser, land: str) -> None:
+    sizes: list[int] = []
+    with opened(chromium, f"{land}?k=0", quiet=False) as page:
+        page.on("response", lambda one: sizes.append(int(one.headers.get("content-length", 0))))
+        page.goto(f"{land}?k=10")
+        expect(page.locator("#karte_standorte[data-drawn]")).to_have_count(1)
+        page.wait_for_load_state("networkidle")
+    assert 100_000 < sum(sizes) <= MAX_BYTES

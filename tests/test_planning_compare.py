@@ -1,0 +1,481 @@
+"""Two dated states beside each other: page, map and files say the same, and what it means."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from flask.testing import FlaskClient
+from web_helpers import (
+    NOW,
+    TODAY,
+    VECTORS,
+    app_of,
+    fill,
+    initiatives_of,
+    place,
+    small_territory,
+)
+
+from geo_service import pipeline
+from geo_service.changes import CROSSING_NAMES, PART_NAMES
+from geo_service.classification import DIVERGING
+from geo_service.coverage import CoverageParameters
+from geo_service.errors import QueryError
+from geo_service.exports import round_figures
+from geo_service.pipeline import Workshop
+from geo_service.schema import Demand
+from geo_service.store import Store
+from geo_service.web.planning import compare
+from geo_service.web.planning.differences import difference_text, differences_of
+from geo_service.web.planning.figures import value_text
+from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS
+from geo_service.web.planning.states import EXPORT_COLUMNS
+
+CSTADT = "07211000"
+CENTRE = (7.25, 50.05)
+"""The seat of Cstadt, where its people count."""
+
+
+class World:
+    """A store, a workshop over it, and the pages."""
+
+    def __init__(self, store: Store) -> None:
+        store.migrate()
+        self.store = store
+        self.workshop = Workshop(store, small_territory())
+        self.client: FlaskClient = app_of(store, self.workshop.territory).test_client()
+
+    def take(self, name: str, **options: Any) -> None:
+        """Keep the state of now."""
+        demand = options.pop("demand", None)
+        pipeline.take_state(
+            self.workshop,
+            name=name,
+            parameters=CoverageParameters(**options),
+            today=TODAY,
+            demand_slug=demand,
+        )
+
+    def html(self, query: str = "") -> str:
+        """The page as it is sent."""
+        return self.client.get(f"/planung/vergleich{query}").text
+
+    def page(self, query: str = "", status: int = 200) -> str:
+        """The text of the page, without its markup."""
+        response = self.client.get(f"/planung/vergleich{query}")
+        assert response.status_code == status, response.text
+        return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", response.text)))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        made = World(store)
+        fill(store, initiatives_of([place(1), place(2, coordinate_precision="municipality")]))
+        yield made
+
+
+def grow(world: World) -> None:
+    """A place opens in Cstadt, another is known better."""
+    fill(world.store, initiatives_of([place(2), place(3, ags=CSTADT, point=CENTRE)]))
+
+
+# --------------------------------------------------------------------------------- page
+
+
+def test_without_a_state_the_page_says_how_to_keep_one(world: World) -> None:
+    page = world.page()
+    assert "Noch ist kein Stand festgehalten" in page
+    assert 'geo-service snapshot "Bericht 2026-I"' in page
+
+
+def test_states_are_listed_with_day_revision_and_parameters(world: World) -> None:
+    world.take("Bericht 2026-I", radius_m=2_500.0, current_within_months=36)
+    page = world.page()
+    assert "Bericht 2026-I" in page
+    assert "Umkreis 2,5 km, in 36 Monaten bestätigt" in page
+    assert "Zusammenfassung" not in page
+
+
+def test_summary_tells_real_change_from_better_data(world: World) -> None:
+    world.take("Alt")
+    grow(world)
+    page = world.page("?von=alt")
+    assert (
+        "Zwischen „Alt“ (23.11.2026) und heute (23.11.2026) gibt es 1 neuen Ort."
+        " 1 weiterer Eintrag ist nur besser bekannt: 1 mit genauerem Punkt." in page
+    )
+    assert "In Rheinland-Pfalz haben 90.000 Menschen mehr einen Ort" in page
+    assert "Das kommt allein von Veränderungen vor Ort. Gezählt sind 3 Orte, vorher 2." in page
+    assert "1 von 2 Gebieten hat die Schwelle zur Lücke überschritten" in page
+    assert "keine Lücke mehr: Cstadt (Veränderung)" in page
+
+
+def test_row_has_the_difference_and_its_parts(world: World) -> None:
+    world.take("Alt")
+    grow(world)
+    html = world.client.get("/planung/vergleich?von=alt&ebene=gemeinde").text
+    row = html[html.index('data-key="07211000"') :].split("</tr>")[0]
+    cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+    assert cells == [
+        "0 %",
+        "100 %",
+        "+100,0",
+        "keine Lücke mehrVeränderung",
+        *("+100,0", "0", "0"),
+        *("0", "1", "0", "1"),
+    ]
+
+
+def test_nothing_changed_is_said(world: World) -> None:
+    world.take("Alt")
+    page = world.page("?von=alt")
+    assert "hat sich kein Eintrag verändert" in page
+    assert "Keines der 2 Gebiete hat die Schwelle zur Lücke überschritten" in page
+    assert "0 von 2 verändert" in page
+
+
+def test_two_states_are_compared_without_the_present(world: World) -> None:
+    world.take("Alt")
+    grow(world)
+    world.take("Neu")
+    fill(world.store, initiatives_of([place(9)]))
+    page = world.page("?von=alt&bis=neu")
+    assert "Zwischen „Alt“ (23.11.2026) und „Neu“ (23.11.2026) gibt es 1 neuen Ort" in page
+    assert "Gezählt sind 3 Orte" in page
+
+
+def test_within_a_kreis_only_its_records_and_areas_count(world: World) -> None:
+    world.take("Alt")
+    grow(world)
+    page = world.page("?von=alt&gebiet=07131&ebene=gemeinde")
+    assert "Was sich verändert hat: Landkreis Auenland" in page
+    assert "kein Ort hinzugekommen, weggefallen oder umgezogen" in page
+    assert "Keines der 2 Gebiete" in page
+
+
+def test_records_lead_to_their_pages_while_they_have_one(world: World) -> None:
+    world.take("Alt")
+    grow(world)
+    world.take("Neu")
+    world.store.erase("ort-3", now=NOW)
+    html = world.client.get("/planung/vergleich?von=alt").text
+    assert 'href="/orte/ort-2"' in html
+    assert "ort-3" not in html
+    assert "Café 3" not in html
+    told = world.page("?von=alt&bis=neu")
+    assert "Aus „Neu“ wurden seither 1 Einträge gelöscht" in told
+
+
+def test_state_of_other_parameters_is_measured_like_the_first(world: World) -> None:
+    world.take("Alt")
+    world.take("Weit", radius_m=50_000.0)
+    page = world.page("?von=alt&bis=weit")
+    assert "„Weit“ wurde anders gemessen (Umkreis 50 km)" in page
+    assert "0 von 2 verändert" in page
+
+
+def test_other_method_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geo_service.snapshot.METHOD", "0")
+    world.take("Alt")
+    monkeypatch.undo()
+    assert "Die Methode hat sich seither geändert" in world.page("?von=alt")
+
+
+def test_comparison_is_measured_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.take("Alt")
+    measured = []
+    known = compare.compare_dated.__globals__["compare"]
+
+    def count(*given: Any, **named: Any) -> Any:
+        measured.append(1)
+        return known(*given, **named)
+
+    monkeypatch.setattr("geo_service.web.planning.states.compare", count)
+    for query in ("", "&ebene=kreis", "&kennzahl=entfernung"):
+        world.page(f"?von=alt{query}")
+        assert world.client.get(f"/planung/vergleich/export.csv?von=alt{query}").status_code == 200
+    assert len(measured) == 1
+
+
+def test_old_address_with_a_language_leads_to_the_page(world: World) -> None:
+    assert world.client.get("/uk/planung/vergleich?von=x").headers["Location"].endswith("?von=x")
+
+
+# ------------------------------------------------------------------- figures of a state
+
+
+def test_figures_of_a_state_stay_as_they_were(world: World) -> None:
+    world.take("Alt", radius_m=3_000.0, categories=("Mehrgenerationenhaus", "Begegnungscafé"))
+    kept = world.store.read_state("alt")
+    grow(world)
+    address = unescape(re.findall(r'href="(/planung\?[^"]*stand=alt)"', world.html())[0])
+    assert "umkreis=3" in address
+    page = world.client.get(address)
+    assert page.status_code == 200
+    assert "Stand „alt“ vom 23.11.2026" in page.text
+    assert "Gezählt sind in Rheinland-Pfalz 2 Orte" in unescape(page.text)
+    for level in PLANNING_LEVELS:
+        file = world.client.get(f"{address.replace('?', '/export.csv?')}&ebene={level}")
+        table = pd.read_csv(io.StringIO(file.text), dtype={"key": str}).set_index("key")
+        then = round_figures(kept.results[level]).set_index("key")
+        for column in ("places", "share_reached", "share_high", "people_beyond", "e2sfca"):
+            assert table[column].tolist() == then[column].tolist()
+    for form in re.findall(r"<form.*?</form>", page.text, re.DOTALL):
+        assert 'name="stand" value="alt"' in form
+
+
+def test_state_counts_its_own_people_and_knows_no_scenario(world: World) -> None:
+    figures = {"07131": 900.0, "07211": 90.0}
+    world.store.save_demand(Demand("probe", "Probe", "kreis", figures, "© Amt"), now=NOW)
+    world.take("Alt", demand="probe")
+    world.store.remove_demand("probe", now=NOW)
+    page = world.client.get("/planung?stand=alt")
+    assert "Menschen: „Probe“" in page.text
+    for query in ("stand=nie", "stand=alt&neu=7.05,50.05,Treff"):
+        response = world.client.get(f"/planung?{query}")
+        assert response.status_code == 400
+        assert "Angabe „stand“" in response.text
+
+
+# ------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("?von=nie", "Erwartet wird ein festgehaltener Stand (alt, neu); gekommen ist „nie“"),
+        ("?von=alt&von=neu", "gekommen ist „alt, neu“"),
+        ("?von=alt&bis=nie", "Angabe „bis“"),
+        ("?von=alt&bis=alt", "Erwartet wird ein späterer Stand als „Alt“"),
+        ("?von=neu&bis=alt", "gekommen ist „Alt“"),
+        ("?von=alt&ebene=land", "Angabe „ebene“"),
+        ("?von=%01%ff", ""),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(world: World, query: str, told: str) -> None:
+    world.take("Alt")
+    world.take("Neu")
+    assert told in world.page(query, 400)
+    if query.startswith("?von=alt&bis"):
+        assert world.client.get(f"/planung/vergleich/werte.json{query}").status_code == 400
+
+
+def test_no_states_page_beyond_the_last_and_unknown_file_are_404(world: World) -> None:
+    world.take("Alt")
+    world.page("?von=alt&seite=2", 404)
+    assert world.client.get("/planung/vergleich/export.pdf?von=alt").status_code == 404
+    assert world.client.get("/planung/vergleich/export.csv").status_code == 404
+
+
+def test_other_people_are_refused(world: World) -> None:
+    world.take("Alt")
+    figures = {"07131": 900.0, "07211": 90.0}
+    world.store.save_demand(Demand("probe", "Probe", "kreis", figures, "© Amt"), now=NOW)
+    world.take("Probe 2026", demand="probe")
+    assert "zählt andere Menschen (alle Menschen)" in world.page("?von=alt&bis=probe-2026", 400)
+    assert "Bedarf: Probe" in world.page("?von=probe-2026")
+
+
+def test_other_boundaries_are_refused_with_the_reason(world: World) -> None:
+    world.take("Alt")
+    territory = dataclasses.replace(small_territory(), boundaries={"sha256": "0" * 64})
+    client = app_of(world.store, territory).test_client()
+    response = client.get("/planung/vergleich?von=alt")
+    assert response.status_code == 400
+    assert "„Alt“ ist in anderen Grenzen gemessen" in response.text
+
+
+def test_the_present_is_no_name_of_a_state(world: World) -> None:
+    with pytest.raises(QueryError, match="which means the present"):
+        world.take("Jetzt")
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        world = World(store)
+        fill(store, initiatives_of([place(1)]))
+        for number, vector in enumerate(VECTORS):
+            if vector.isprintable():
+                world.take(f"{number} {vector}"[:80])
+        rows = [place(n, name=vector, id=f"ort-{n}") for n, vector in enumerate(VECTORS, 10)]
+        fill(store, initiatives_of(rows))
+        html = world.client.get(f"/planung/vergleich?von={store.states()[0].slug}").text
+        scripts = re.findall(r"<script[^>]*>", html)
+        assert all(" src=" in tag or "application/json" in tag for tag in scripts)
+        assert not re.search(r"<(img|svg on|iframe|base|style)\b", html)
+        assert unescape(html).count("window.pwned=1") > 20
+
+
+# --------------------------------------------------------------------------------- files
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with Store(f"sqlite:///{tmp_path_factory.mktemp('grown') / 'x.db'}") as store:
+        made = World(store)
+        fill(store, initiatives_of([place(1), place(2, coordinate_precision="municipality")]))
+        made.take("Alt", radius_m=3_000.0)
+        grow(made)
+        yield made
+
+
+def rows_of(html: str) -> dict[str, list[str]]:
+    """The cells of the table of areas, by the area's key."""
+    found = re.findall(r'<tr data-key="(\d+)">(.*?)</tr>', html)
+    return {
+        key: [unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<td.*?</td>", row)]
+        for key, row in found
+    }
+
+
+@pytest.mark.parametrize("level", [*PLANNING_LEVELS])
+@pytest.mark.parametrize("name", [*INDICATORS])
+def test_page_and_files_have_the_same_numbers(grown: World, level: str, name: str) -> None:
+    query = f"?von=alt&ebene={level}&kennzahl={name}"
+    indicator = INDICATORS[name]
+    page = rows_of(grown.client.get(f"/planung/vergleich{query}").text)
+    table = grown.client.get(f"/planung/vergleich/export.csv{query}")
+    rows = {row["key"]: row for row in csv.DictReader(io.StringIO(table.text, newline=""))}
+    assert [*page]
+    assert set(page) == set(rows)
+    for key, cells in page.items():
+        row = rows[key]
+
+        def number(part: str, row: dict[str, str] = row) -> float:
+            text = row[f"{indicator.column}_{part}"]
+            return float(text) * indicator.scale if text else float("nan")
+
+        assert cells[:2] == [value_text(number(side), indicator) for side in ("old", "new")]
+        written = [
+            difference_text(number(p), indicator) for p in ("change", "real", "data", "rest")
+        ]
+        assert [cells[2], *cells[4:7]] == written
+        assert cells[3].startswith(CROSSING_NAMES.get(row["crossed"], ""))
+        assert cells[7:] == [row[one] for one in ("places_old", "gained", "lost", "places_new")]
+        data, real, rest = (number(part) for part in ("data", "real", "rest"))
+        assert data + real + rest == pytest.approx(number("change"), nan_ok=True)
+
+
+def test_every_file_has_the_same_rows(grown: World) -> None:
+    query = "?von=alt&ebene=gemeinde"
+    get = grown.client.get
+    table = get(f"/planung/vergleich/export.csv{query}")
+    rows = [*csv.DictReader(io.StringIO(table.text, newline=""))]
+    assert [*rows[0]] == [*EXPORT_COLUMNS]
+    features = json.loads(get(f"/planung/vergleich/export.geojson{query}").data)["features"]
+    book = openpyxl.load_workbook(
+        io.BytesIO(get(f"/planung/vergleich/export.xlsx{query}").data), read_only=True
+    )
+    heading, *cells = book["Werte"].iter_rows(values_only=True)
+    assert heading == tuple(column.label for column in EXPORT_COLUMNS.values())
+    words = {**CROSSING_NAMES, **PART_NAMES, "gap": "Lücke", "no_gap": "keine Lücke"}
+    for row, feature, line in zip(rows, features, cells, strict=True):
+        properties = feature["properties"]
+        for (column, text), cell in zip(row.items(), line, strict=True):
+            known = properties.get(column)
+            assert text == ("" if known is None else plain(known)), column
+            if isinstance(cell, float):  # a workbook keeps 16 digits
+                assert cell == pytest.approx(float(text), rel=1e-15), column
+            else:
+                told = text if column in {"key", "name"} else words.get(text, text)
+                assert told == plain(cell), column
+    assert "vergleich-alt-jetzt-gemeinde-2026-11-23.csv" in table.headers["Content-Disposition"]
+    assert "Verglichen" in [row[0] for row in book["Methode"].iter_rows(values_only=True)]
+
+
+def plain(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def test_records_are_a_file_that_no_spreadsheet_runs(world: World) -> None:
+    world.take("Alt")
+    fill(world.store, initiatives_of([place(7, name="=cmd()", ags=CSTADT, point=CENTRE)]))
+    response = world.client.get("/planung/vergleich/eintraege.csv?von=alt")
+    (row,) = csv.DictReader(io.StringIO(response.text, newline=""))
+    assert (row["name"], row["kinds"], row["ags_new"]) == ("'=cmd()", "added", CSTADT)
+
+
+def test_map_and_table_have_the_same_figures_and_shades(grown: World) -> None:
+    query = "?von=alt&ebene=gemeinde"
+    html = grown.client.get(f"/planung/vergleich{query}").text
+    page = rows_of(html)
+    values = json.loads(grown.client.get(f"/planung/vergleich/werte.json{query}").data)
+    shades = dict(re.findall(r'data-key="(\d+)".*?klasse-(\d)', html))
+    assert {area[0]: str(area[4]) for area in values["areas"]} == shades
+    for key, _, change, between, *_ in values["areas"]:
+        assert change.removesuffix(" Prozentpunkte") == page[key][2]
+        assert between == " → ".join(page[key][:2])
+    address = unescape(re.findall(r'data-borders="([^"]+)"', html)[0])
+    borders = json.loads(grown.client.get(address).data)
+    assert {area[0] for area in borders["areas"]} == set(page)
+
+
+# --------------------------------------------------------------------------- differences
+
+
+def test_differences_are_classed_around_none_by_what_is_better() -> None:
+    values = np.array([40.0, 30.0, 1.0, 0.04, 0.0, -2.0, np.nan])
+    share = differences_of(values, INDICATORS["anteil"])
+    assert share.shades.tolist() == [1, 1, 2, 3, 3, 4, 0]
+    assert [(one.shade, one.label, one.count) for one in share.legend] == [
+        (4, "schlechter um weniger als 20 Prozentpunkte", 1),
+        (3, "unverändert", 2),
+        (2, "besser um weniger als 20 Prozentpunkte", 1),
+        (1, "besser um 20 Prozentpunkte oder mehr", 2),
+    ]
+    far = differences_of(values, INDICATORS["entfernung"])
+    assert far.shades.tolist()[:3] == [5, 5, 4]
+
+
+def test_no_difference_at_all_is_one_class() -> None:
+    found = differences_of(np.zeros(3), INDICATORS["anzahl"])
+    assert [(one.shade, one.count) for one in found.legend] == [(3, 3)]
+
+
+def test_colours_of_the_map_are_those_of_the_palette() -> None:
+    style = Path(compare.__file__).parents[2] / "static" / "css" / "planning.css"
+    text = style.read_text("utf-8")
+    colours = dict(re.findall(r"--unterschied-(\d): (#\w{6})", text))
+    assert [colours[str(shade)] for shade in range(1, 6)] == [*DIVERGING[::-1]]
+    assert all(f"--klasse-{n}: var(--unterschied-{n});" in text for n in range(1, 6))
+
+
+def test_export_columns_are_those_of_the_changes(grown: World) -> None:
+    table = grown.client.get("/planung/vergleich/export.csv?von=alt").text
+    frame = pd.read_csv(io.StringIO(table))
+    assert set(EXPORT_COLUMNS) == set(frame.columns)
+
+
+def test_every_address_of_the_planners_is_documented(world: World) -> None:
+    """Each route below /planung but scripts stands in docs/planning.md or docs/states.md."""
+    folder = Path(__file__).resolve().parents[1] / "docs"
+    text = "".join((folder / f"{name}.md").read_text("utf-8") for name in ("planning", "states"))
+    rules = [rule.rule for rule in world.client.application.url_map.iter_rules()]
+    missing = [
+        rule
+        for rule in rules
+        if rule.startswith("/planung/")
+        and not rule.endswith(".js")
+        and not re.search(_either(rule.removeprefix("/planung/")), text)
+    ]
+    assert not missing
+
+
+def _either(rule: str) -> str:
+    """What an address reads like in a document: with a word for what varies, or its name."""
+    return r"(<\w+>|\w+)".join(re.escape(part) for part in re.split(r"<[^>]+>", rule))
