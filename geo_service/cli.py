@@ -1,4 +1,4 @@
-"""The command line: serve, import, refresh, review, coverage, load-population."""
+"""The command line: what an operator does, from import to dated states."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from geo_service import coverage, exports, geocoding, pipeline, records, review
-from geo_service.changes import Changes, Kind
+from geo_service import __version__, coverage, exports, geocoding, pipeline, records, review
+from geo_service.changes import CROSSING_NAMES, KIND_NAMES, PART_NAMES, Changes
 from geo_service.config import Settings, load_settings, missing_settings
 from geo_service.errors import GeoServiceError, QueryError, ValidationError
 from geo_service.formats import german_date, german_distance, german_number, german_percent
@@ -37,7 +37,7 @@ from geo_service.schema import (
     Level,
     Precision,
 )
-from geo_service.snapshot import Snapshot, Territory, compare, load_territory
+from geo_service.snapshot import CURRENT, Snapshot, Territory, compare, load_territory
 from geo_service.store import StateSummary, Store
 
 __all__ = ["cli", "main"]
@@ -46,8 +46,6 @@ EXIT_FINDINGS: Final = 1
 """It was done, but rows were rejected or findings wait for a person."""
 EXIT_REFUSED: Final = 2
 """Nothing was done: the call, the file or a setting is wrong."""
-TODAYS: Final = "jetzt"
-"""What stands for today's records where the name of a state is asked for."""
 SHOWN: Final = 20
 """Faults and findings printed to the terminal; a file has them all."""
 LEVEL_NAMES: Final = {
@@ -95,7 +93,7 @@ def database_option(command: _Command) -> _Command:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="geo-service")
+@click.version_option(__version__)
 def cli() -> None:
     """Begegnungsorte in Rheinland-Pfalz: records, coverage, maps."""
 
@@ -232,56 +230,6 @@ def review_command(out: Path | None, database: str | None) -> int:
     return EXIT_FINDINGS if total else 0
 
 
-@cli.command("coverage")
-@click.option(
-    "--level", type=click.Choice(LEVELS), default="kreis", show_default=True, help="Areas to list."
-)
-@click.option("--radius-km", type=float, help="Service radius in km, as the crow flies; default 5.")
-@click.option("--category", multiple=True, type=click.Choice(CATEGORIES), help="Only these count.")
-@click.option("--theme", multiple=True, type=click.Choice(THEMES), help="Only these count.")
-@click.option("--all", "show_all", is_flag=True, help="Print every area, not the worst 40.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write .csv, .xlsx, .geojson or .gpkg with source notes.",
-)
-@database_option
-def coverage_command(
-    level: Level,
-    radius_km: float | None,
-    category: tuple[str, ...],
-    theme: tuple[str, ...],
-    show_all: bool,
-    out: Path | None,
-    database: str | None,
-) -> None:
-    """Measure how well places reach people, worst areas first."""
-    settings = _settings(database)
-    parameters = coverage.CoverageParameters(
-        radius_m=settings.radius_m if radius_km is None else _metres(radius_km),
-        categories=category,
-        themes=theme,
-    )
-    territory = load_territory(settings.data_dir)
-    with _existing_store(settings) as store:
-        current = Snapshot.of(store.read(), territory)
-    table = current.coverage(level, parameters, today=_today())
-    if out is not None:  # first, so that a refusal does not stand below a long table
-        exports.write_coverage(
-            out,
-            table,
-            territory.areas[level],
-            parameters=parameters.describe(),
-            source_notes=current.source_notes,
-            revision=current.revision,
-            today=_today(),
-        )
-    _print_coverage(table, level, current, parameters, show_all=show_all)
-    if out is not None:
-        console.print(escape(f"Written to {out}."))
-
-
 def measure_options(command: _Command) -> _Command:
     """Add the options that say which places count, and within which radius."""
     months = click.IntRange(min=1)
@@ -299,6 +247,111 @@ def measure_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
+
+
+@cli.command("coverage")
+@click.option(
+    "--level", type=click.Choice(LEVELS), default="kreis", show_default=True, help="Areas to list."
+)
+@measure_options
+@click.option("--all", "show_all", is_flag=True, help="Print every area, not the worst 40.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write .csv, .xlsx, .geojson or .gpkg with source notes.",
+)
+@database_option
+def coverage_command(
+    level: Level,
+    radius_km: float | None,
+    category: tuple[str, ...],
+    theme: tuple[str, ...],
+    precision: Precision | None,
+    current_months: int | None,
+    demand: str | None,
+    show_all: bool,
+    out: Path | None,
+    database: str | None,
+) -> None:
+    """Measure how well places reach people, worst areas first.
+
+    Below a share stands the range it can lie in, because roughly placed records may be
+    anywhere in their municipality; "unsicher" is a judgement that flips within it.
+    """
+    settings = _settings(database)
+    parameters = _parameters(settings, radius_km, category, theme, precision, current_months)
+    territory = load_territory(settings.data_dir)
+    with _existing_store(settings) as store:
+        current = Snapshot.of(store.read(), territory)
+    demand_slug = _demand_slug(demand)
+    table = current.coverage(level, parameters, today=_today(), demand=demand_slug)
+    people = current.demand(demand_slug)
+    described = {"Menschen": people.name or "alle", **parameters.describe()}
+    notes = tuple(dict.fromkeys((*current.source_notes, people.source_note)))
+    if out is not None:  # first, so that a refusal does not stand below a long table
+        exports.write_coverage(
+            out,
+            table,
+            territory.areas[level],
+            parameters=described,
+            source_notes=notes,
+            revision=current.revision,
+            today=_today(),
+        )
+    title = f"{LEVEL_NAMES[level]}, Daten vom {german_date(current.changed_at.date())}"
+    _print_coverage(table, title, show_all=show_all)
+    for label, value in described.items():
+        console.print(escape(f"{label}: {value}"), soft_wrap=True)
+    for note in notes:
+        console.print(escape(note), style="dim", soft_wrap=True)
+    if out is not None:
+        console.print(escape(f"Written to {out}."))
+
+
+@cli.command("export-map")
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.html")
+@click.option("--gebiet", "area_key", default="", metavar="KEY", help="Only the places in it.")
+@click.option("--category", multiple=True, type=click.Choice(CATEGORIES), help="Only these.")
+@click.option("--theme", multiple=True, type=click.Choice(THEMES), help="Only these.")
+@database_option
+def export_map(
+    out: Path,
+    area_key: str,
+    category: tuple[str, ...],
+    theme: tuple[str, ...],
+    database: str | None,
+) -> None:
+    """Write a map and its list as one file that needs no network, and a picture beside it.
+
+    OUT.html has everything inside, for websites that may frame nothing; OUT.png is for those
+    that show pictures alone. See docs/embed.md.
+    """
+    if out.suffix != ".html":
+        raise QueryError(f"{out}: expected a name that ends in .html")
+    settings = _settings(database)
+    territory = load_territory(settings.data_dir)
+    with _existing_store(settings) as store:
+        current = Snapshot.of(store.read(), territory)
+    # Imported late: the other commands start without the web.
+    from geo_service.web.embed import standalone
+    from geo_service.web.site import Backdrop, View
+
+    view = View(current, dt.datetime.now(dt.UTC).astimezone(), Backdrop())
+    file = standalone.StandaloneMap(
+        view,
+        standalone.read_area(view, area_key),
+        kinds=category,
+        themes=theme,
+        name=settings.service_name,
+        public_url=settings.public_url,
+    )
+    files = {out.with_suffix(".png"): file.png(), out: file.html()}
+    standalone.write_whole(files)
+    for path, content in files.items():
+        size = german_number(len(content) / 1000)
+        console.print(escape(f"Written to {path}, {size} kB."), soft_wrap=True)
+    console.print(f"{len(file.places)} places.")
 
 
 @cli.command("snapshot")
@@ -334,20 +387,14 @@ def snapshot_command(
     with _existing_store(settings) as store:
         if name is None:
             return _list_check_or_delete_state(settings, store, check, delete, yes=yes)
-    parameters = coverage.CoverageParameters(
-        radius_m=settings.radius_m if radius_km is None else _metres(radius_km),
-        categories=category,
-        themes=theme,
-        minimum_precision=precision,
-        current_within_months=current_months,
-    )
+    parameters = _parameters(settings, radius_km, category, theme, precision, current_months)
     with _workshop(settings, load_territory(settings.data_dir)) as workshop:
         state = pipeline.take_state(
             workshop,
             name=name,
             parameters=parameters,
             today=_today(),
-            demand_slug=None if demand is None else slug(demand),
+            demand_slug=_demand_slug(demand),
         )
     console.print(
         escape(
@@ -384,7 +431,7 @@ def _check_state(settings: Settings, store: Store, name: str) -> int:
 
 @cli.command("changes")
 @click.argument("old", metavar="VON")
-@click.argument("new", metavar="[BIS|jetzt]", default=TODAYS)
+@click.argument("new", metavar="[BIS|jetzt]", default=CURRENT)
 @click.option(
     "--level", type=click.Choice(LEVELS), default="kreis", show_default=True, help="Areas to list."
 )
@@ -409,7 +456,7 @@ def changes_command(
     with _existing_store(settings) as store:
         found = compare(
             store.read_state(old),
-            Snapshot.of(store.read(), territory) if new == TODAYS else store.read_state(new),
+            Snapshot.of(store.read(), territory) if new == CURRENT else store.read_state(new),
             today=_today(),
             territory=territory,
         )
@@ -427,6 +474,7 @@ def changes_command(
 def erase(record_id: str, database: str | None) -> None:
     """Erase a record, its history and its rows in states: no trace of its text stays behind.
 
+    The figures of states stand as they were published; each state counts what it lost.
     Copies that --reset set aside, backups and exported files are not reached; a list that
     still has the record brings it back with its next import.
     """
@@ -543,6 +591,28 @@ def _settings(database: str | None, **overrides: Any) -> Settings:
     if database:
         given["database_url"] = database
     return replace(load_settings(), **given)
+
+
+def _parameters(
+    settings: Settings,
+    radius_km: float | None,
+    categories: tuple[str, ...],
+    themes: tuple[str, ...],
+    precision: Precision | None,
+    current_months: int | None,
+) -> coverage.CoverageParameters:
+    """Return what `measure_options` ask for."""
+    return coverage.CoverageParameters(
+        radius_m=settings.radius_m if radius_km is None else _metres(radius_km),
+        categories=categories,
+        themes=themes,
+        minimum_precision=precision,
+        current_within_months=current_months,
+    )
+
+
+def _demand_slug(name: str | None) -> str | None:
+    return None if name is None else slug(name)
 
 
 def _metres(radius_km: float) -> float:
@@ -729,8 +799,12 @@ def _print_demands(demands: Sequence[Demand]) -> None:
 
 
 def _print_states(states: Sequence[StateSummary]) -> None:
-    table = Table(title=f"{len(states)} states", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("Name", "Day", "Taken at", "Revision", "Records", "Erased since"):
+    if not states:
+        console.print('No state is kept yet: geo-service snapshot "Bericht 2026-I" keeps one.')
+        return
+    table = Table(title="Dated states, oldest first", title_justify="left", box=SIMPLE_HEAD)
+    headings = ("Name", "Day", "Taken at", "Program", "Revision", "Records", "Erased since")
+    for heading in headings:
         number = heading in {"Revision", "Records", "Erased since"}
         table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for state in states:
@@ -738,6 +812,7 @@ def _print_states(states: Sequence[StateSummary]) -> None:
             escape(state.name),
             german_date(state.today),
             f"{state.taken_at:%Y-%m-%d %H:%M} UTC",
+            escape(state.program),
             german_number(state.revision),
             german_number(state.records),
             german_number(state.erased),
@@ -749,20 +824,6 @@ def _rows(table: DataFrame) -> list[dict[str, Any]]:
     """Return each row, missing values as None."""
     known = table.astype(object).where(table.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
-
-
-CHANGE_WORDS: Final[Mapping[Kind, tuple[str, str]]] = {
-    "added": ("neuer Ort", "neue Orte"),
-    "gone": ("Ort fehlt", "Orte fehlen"),
-    "moved": ("Ort umgezogen", "Orte umgezogen"),
-    "better_coordinate": ("Punkt genauer", "Punkte genauer"),
-    "rougher_coordinate": ("Punkt ungenauer", "Punkte ungenauer"),
-    "confirmed": ("Eintrag neu bestätigt", "Einträge neu bestätigt"),
-    "recategorised": ("Eintrag anders eingeordnet", "Einträge anders eingeordnet"),
-    "reworded": ("Eintrag anders beschrieben", "Einträge anders beschrieben"),
-}
-CROSSING_WORDS: Final = {"became_gap": "neue Lücke", "no_longer_gap": "keine Lücke mehr"}
-PART_WORDS: Final = {"data": "bessere Daten", "real": "Veränderung", "rest": "Übriges"}
 
 
 def _print_changes(found: Changes, table: DataFrame, level: Level) -> None:
@@ -786,7 +847,7 @@ def _print_changes(found: Changes, table: DataFrame, level: Level) -> None:
     console.print(f"{len(table) - len(moved)} Gebiete ohne Veränderung.")
     counts = [
         f"{german_number(count)} {words[count != 1]}"
-        for kind, words in CHANGE_WORDS.items()
+        for kind, words in KIND_NAMES.items()
         if (count := found.count(kind))
     ]
     console.print(f"Einträge: {', '.join(counts) or 'keine Veränderung'}.", soft_wrap=True)
@@ -826,65 +887,73 @@ CHANGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
 def _crossing(crossed: object, part: object) -> str:
     if not isinstance(crossed, str):
         return ""
-    by = f" ({PART_WORDS[part]})" if isinstance(part, str) else ""
-    return CROSSING_WORDS[crossed] + by
+    by = f" ({PART_NAMES[part]})" if isinstance(part, str) else ""
+    return CROSSING_NAMES[crossed] + by
 
 
-def _print_coverage(
-    table: Coverage,
-    level: Level,
-    current: Snapshot,
-    parameters: coverage.CoverageParameters,
-    *,
-    show_all: bool,
-) -> None:
+def _print_coverage(table: Coverage, title: str, *, show_all: bool) -> None:
     worst = table.sort_values(
         ["share_reached", "population"], ascending=[True, False], na_position="last", kind="stable"
     )
     shown = worst if show_all else worst.head(WORST_SHOWN)
     names = [name for name in COVERAGE_CELLS if console.width >= WIDE or name not in ONLY_WIDE]
-    printed = Table(
-        title=f"{LEVEL_NAMES[level]}, Daten vom {german_date(current.changed_at.date())}",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+    printed = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in names:
-        is_text = name in {"Gebiet", "Lücke"}
+        is_text = name in {"Gebiet", "Urteil"}
         printed.add_column(
             name,
             justify="left" if is_text else "right",
             overflow="fold",
             no_wrap=not is_text,
-            min_width=15 if name == "Gebiet" else None,
+            min_width={"Gebiet": 15, "Urteil": 8}.get(name),
         )
     for row in shown.to_dict("records"):
         printed.add_row(*(escape(COVERAGE_CELLS[name](row)) for name in names))
     console.print(printed)
     if len(shown) < len(worst):
         console.print(f"{len(worst) - len(shown)} weitere Gebiete: --all oder --out DATEI.")
-    for label, value in parameters.describe().items():
-        console.print(escape(f"{label}: {value}"), soft_wrap=True)
-    for note in current.source_notes:
-        console.print(escape(note), style="dim", soft_wrap=True)
+
+
+def _share(row: Mapping[Any, Any]) -> str:
+    """Write the share reached, and the range it can lie in where that is another text."""
+    share, low, high = (
+        german_percent(row[name], 1, missing="?", down=True)
+        for name in ("share_reached", "share_low", "share_high")
+    )
+    return share if low == share == high else f"{share}\n{low.removesuffix(' %')}–{high}"
+
+
+JUDGEMENTS: Final[Mapping[object, str]] = {
+    "gap": "Lücke",
+    "no_gap": "keine Lücke",
+    "uncertain": "unsicher",
+    "too_small": "zu klein",
+    "unknown": "unbekannt",
+}
+
+
+def _judgement(row: Mapping[Any, Any]) -> str:
+    """Write the judgement, and beside it that few places or people stand behind it."""
+    small = ", kleine Zahl" if row["small_numbers"] is True else ""
+    return JUDGEMENTS[row["judgement"]] + small
 
 
 COVERAGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
     "Gebiet": lambda row: row["name"],
-    "Ein-\nwohner": lambda row: german_number(row["population"]),
+    "Men-\nschen": lambda row: german_number(row["people_counted"], missing="?"),
     "Orte": lambda row: german_number(row["places"]),
     "je\n10.000": lambda row: german_number(row["places_per_10k"], 2, missing="?"),
-    "er-\nreicht": lambda row: german_percent(row["share_reached"], 1, missing="?", down=True),
+    "erreicht\n(möglich)": _share,
     "nicht\nerreicht": lambda row: german_number(row["people_beyond"], missing="?"),
     "nächster\nim Mittel": lambda row: german_distance(row["nearest_mean_m"], missing="?"),
     "E2SFCA": lambda row: german_number(row["e2sfca"], 2, missing="?"),
     "unge-\nfähr": lambda row: german_number(row["rough"]),
     "ver-\naltet": lambda row: german_number(row["stale"]),
     "ohne\nDatum": lambda row: german_number(row["undated"]),
-    "Lücke": lambda row: row["gap_reason"] if isinstance(row["gap_reason"], str) else "",
+    "Urteil": _judgement,
 }
 """Heading and text of each printed column; a question mark is unknown."""
-ONLY_WIDE: Final = frozenset({"je\n10.000", "nicht\nerreicht", "E2SFCA"})
+ONLY_WIDE: Final = frozenset({"je\n10.000", "nicht\nerreicht", "nächster\nim Mittel", "E2SFCA"})
 """Columns that a narrow terminal leaves out; files have them all."""
 WIDE: Final = 110
 WORST_SHOWN: Final = 40

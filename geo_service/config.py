@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -33,6 +34,13 @@ TILE_PRESETS: Final = ("basemap-grau", "basemap-farbe")
 
 MAILBOX: Final = re.compile(r"[^\s@<>()\",;:?&]+@[^\s@<>()\",;:?&]+\.[^\s@<>()\",;:?&]+")
 """What counts as a mailbox: enough to link to it safely."""
+
+_PARTNER: Final = re.compile(r"[a-z0-9-]{3,40}")
+_HOST: Final = re.compile(
+    r"(https?://)?(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+    r"(:[0-9]{1,5})?"
+)
+"""A host as ``frame-ancestors`` takes it (CSP level 3, host-source without a path)."""
 
 _REQUIRED: Final = (
     "operator",
@@ -136,6 +144,32 @@ def _tile_zoom(value: str) -> int:
     if not 10 <= number <= 17:
         raise ValueError
     return number
+
+
+def _flag(value: str) -> bool:
+    text = value.strip().lower()
+    if text not in {"ja", "nein", "yes", "no", "true", "false", "1", "0"}:
+        raise ValueError
+    return text in {"ja", "yes", "true", "1"}
+
+
+def _partners(value: str) -> str:
+    """Read hosts by partner key, as JSON or from a file of it; returns it as JSON."""
+    text = value.strip()
+    if not text.startswith("{"):
+        try:
+            text = Path(text).read_text("utf-8")
+        except OSError:
+            raise ValueError from None
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError
+    for key, hosts in found.items():
+        if not _PARTNER.fullmatch(key) or not isinstance(hosts, list) or not hosts:
+            raise ValueError
+        if not all(isinstance(host, str) and _HOST.fullmatch(host) for host in hosts):
+            raise ValueError
+    return json.dumps(found)
 
 
 def _setting(
@@ -359,6 +393,21 @@ class Settings:
         _positive,
         "seconds above 0",
         "How long to wait for one tile.",
+    )
+    embed_partners: str = _setting(
+        "",
+        "GEO_SERVICE_EMBED_PARTNERS",
+        _partners,
+        'JSON such as {"kreis-auen": ["www.auen.example", "*.auen.example"]}, or a file of it',
+        "Who may embed with a partner key: hosts by key, as JSON or as the name of a file; see"
+        " embed.md.",
+    )
+    embed_only_partners: bool = _setting(
+        False,
+        "GEO_SERVICE_EMBED_ONLY_PARTNERS",
+        _flag,
+        "yes or no",
+        "Whether an embed needs a partner key; otherwise every site may embed without one.",
     )
 
 

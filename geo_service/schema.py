@@ -103,7 +103,7 @@ WHEELCHAIR: Final = ("yes", "limited", "no")
 MunicipalityCheck: TypeAlias = Literal["match", "mismatch", "unstated"]
 
 Judgement: TypeAlias = Literal["gap", "no_gap", "uncertain", "too_small", "unknown"]
-"""Whether an area is a gap; `uncertain` where that depends on where rough points really are,
+"""Whether an area is a gap; `uncertain` where its range over layouts of rough points has both,
 `too_small` where too few people are counted, `unknown` where no figure of people is known."""
 
 JUDGEMENTS: Final[tuple[Judgement, ...]] = get_args(Judgement)
@@ -399,8 +399,9 @@ COVERAGE_COLUMNS: Final[Mapping[str, str]] = {
 }
 """`Coverage`. `population` is the register's figure; `people_counted` is what the demand
 points of `population_basis` add up to and what `share_reached` (0 to 1) divides by.
-`nearest_seat_m` is set at level ``gemeinde`` only. `…_low` and `…_high` bound an indicator
-when every roughly located place stands anywhere in its municipality. `judgement` is one of
+`nearest_seat_m` is set at level ``gemeinde`` only. From `…_low` to `…_high` an indicator goes
+in nine of ten layouts of the roughly located places in their municipalities, a simulation,
+not a bound; the indicator itself is always within. `judgement` is one of
 `JUDGEMENTS`; `small_numbers` warns of a ratio of few places or people. `rough`, `stale` and
 `undated` count records of the area, and may overlap; `municipalities_unknown` counts its
 municipalities without a figure for the chosen demand. Missing means it cannot be said."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ from geo_service.geocoding import OnlineSettings, make_online_geocoder
 from geo_service.snapshot import SnapshotHolder, Territory
 from geo_service.store import Store
 from geo_service.web import create_app
+from geo_service.web.request_log import log_as_json
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -74,6 +76,10 @@ def serve(settings: Settings, territory: Territory) -> None:
 
 class _Log(Logger):  # type: ignore[misc]
     """gunicorn's log without what visitors are known by: their addresses and what they asked."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        log_as_json(self.error_log, logging.getLogger("geo_service"))
 
     def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
         if msg.startswith("Invalid request from ip="):

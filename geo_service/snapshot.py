@@ -14,7 +14,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -460,6 +460,7 @@ class Snapshot:
         today: dt.date,
         demand: str | None = None,
         initiatives: Initiatives | None = None,
+        wanted: Collection[Level] = LEVELS,
     ) -> Mapping[Level, Coverage]:
         """Return the coverage of every level's areas.
 
@@ -474,6 +475,8 @@ class Snapshot:
         initiatives
             The records of a scenario, measured anew each time; those of the snapshot,
             measured once, if None.
+        wanted
+            The levels that a scenario is measured at.
 
         Raises
         ------
@@ -483,7 +486,7 @@ class Snapshot:
         chosen = parameters or CoverageParameters()
         if initiatives is not None:
             return measure_terrain(
-                initiatives, self.terrain(demand), parameters=chosen, today=today
+                initiatives, self.terrain(demand), parameters=chosen, today=today, levels=wanted
             )
         return self.derive(
             ("coverage", chosen, today, demand),

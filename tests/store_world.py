@@ -99,6 +99,8 @@ def make_state(number: int, count: int, *, revision: int, **changes: Any) -> Dat
         "initiatives": make_initiatives(count, marker=number),
         "population": make_population(count, shift_m=number // 2, unknown=2),
         "results": {"kreis": make_results(count), "land": make_results(1, factor=number / 7)},
+        "program": "0.1.0",
+        "method": str(number),
         **changes,
     }
     return DatedState(**values)

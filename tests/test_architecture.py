@@ -24,10 +24,12 @@ ROOMS = {
     "changes",
     "maps",
     "exports",
+    "scenarios",
     "siting",
     "store",
 }
 WEB = {
+    "changes",
     "errors",
     "schema",
     "names",
@@ -40,7 +42,9 @@ WEB = {
     "coverage",
     "handout",
     "opening_hours",
+    "scenarios",
     "siting",
+    "reading",
     "tiles",
     "writing",
     "classification",
@@ -142,7 +146,8 @@ def imports(tree: ast.AST, *, typing_only: bool = False) -> set[str]:
 
 
 def rooms_imported(names: set[str]) -> set[str]:
-    return {name.split(".")[1] for name in names if name.startswith("geo_service.")}
+    rooms = {name.split(".")[1] for name in names if name.startswith("geo_service.")}
+    return rooms - {"__version__"}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import hashlib
 import multiprocessing
 import os
 import random
@@ -49,6 +50,7 @@ from geo_service.errors import (
 )
 from geo_service.schema import INITIATIVE_COLUMNS, Population
 from geo_service.store import Store, database, migrations, sqlite, tables
+from geo_service.store import store as store_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -850,6 +852,35 @@ def test_erasure_reaches_states_which_say_so_and_keep_their_results(store: Store
         assert (left.erased, left.initiatives["id"].tolist()) == (1, ["ort-00000", "ort-00002"])
         assert_frame_equal(left.results["kreis"], state.results["kreis"], check_exact=True)
     assert [(state.records, state.erased) for state in store.states()] == [(2, 1)] * 2
+
+
+def test_log_says_when_records_came_changed_and_went(store: Store) -> None:
+    later = NOW + dt.timedelta(days=1)
+    apply(store, make_initiatives(3))
+    store.save_population(make_population(2), now=NOW)
+    apply(store, make_initiatives(2, marker="neu"))
+    store.erase("ort-00000", now=later)
+    log = store.read().log
+    assert log is not None
+    assert (log.first.tolist(), log.last.tolist()) == ([1, 1], [3, 1])
+    assert log.moments == {1: NOW, 3: NOW}
+    assert log.removed == {hashlib.sha256(b"ort-00000").hexdigest(): 4}
+    assert log.since == 0
+
+
+def test_erasures_of_an_older_program_are_known_to_be_unknown(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(url) as store:
+        store.migrate(now=NOW)
+        apply(store, make_initiatives(3))
+        with monkeypatch.context() as patch:
+            patch.setattr(store_module, "write_removal", lambda *_: None)
+            store.erase("ort-00000", now=NOW)
+        store.erase("ort-00001", now=NOW)
+        log = store.read().log
+    assert log is not None
+    assert (log.since, list(log.removed.values())) == (2, [3])
 
 
 def test_record_that_only_states_still_have_can_be_erased(store: Store) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 from web_helpers import SOURCE_NOTE, VECTORS, app_of, fill, initiatives_of, place, small_territory
@@ -18,7 +18,9 @@ from werkzeug.datastructures import MultiDict
 
 from geo_service.schema import PUBLIC_COLUMNS
 from geo_service.store import Store
-from geo_service.web.api import MAX_LIMIT, Near, NearIndex, ParameterError, read_near
+from geo_service.web.api.initiatives import MAX_LIMIT, PARAMETERS
+from geo_service.web.api.parameters import ParameterError, read
+from geo_service.web.api.records import Near, RecordIndex, Walk
 
 PLACES = "/api/v1/initiatives"
 FAR = (7.25, 50.05)
@@ -81,15 +83,17 @@ def test_features_have_the_public_columns_and_a_distance(client: FlaskClient) ->
     assert b"only for us" not in answer.data
 
 
+@settings(deadline=None)
 @given(
     lon=st.floats(6.0, 8.6, allow_nan=False),
     lat=st.floats(48.9, 51.0, allow_nan=False),
 )
 def test_distance_is_that_on_the_ellipsoid_to_a_thousandth(lon: float, lat: float) -> None:
-    index = NearIndex(initiatives_of([place(1)]))
-    (feature,) = json.loads(b"[%s]" % index.find(Near(lon, lat)))
+    index = RecordIndex(initiatives_of([place(1)]))
+    (found,), _ = index.page(Walk(near=Near(lon, lat), order="distance"), 1)
     _, _, expected_m = Geod(ellps="GRS80").inv(lon, lat, 7.05, 50.05)
-    assert math.isclose(feature["properties"]["distance_m"], expected_m, rel_tol=1e-3, abs_tol=0.6)
+    assert found.distance_mm is not None
+    assert math.isclose(found.distance_mm / 1000, expected_m, rel_tol=1e-3, abs_tol=0.6)
 
 
 def test_same_question_is_not_answered_twice_until_data_change(
@@ -122,14 +126,13 @@ def test_same_revision_number_of_other_data_has_another_tag(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("query", "parameter", "got"),
     [
-        ("", "near", None),
         ("near=", "near", ""),
         ("near=50.05", "near", "50.05"),
         ("near=50.05,7.05", "near", "50.05,7.05"),
         ("near=7.05,nan", "near", "7.05,nan"),
         ("near=7.05,50,1", "near", "7.05,50,1"),
         ("near=7.05,50.05&limit=0", "limit", "0"),
-        ("near=7.05,50.05&limit=101", "limit", "101"),
+        ("near=7.05,50.05&limit=1001", "limit", "1001"),
         ("near=7.05,50.05&limit=%D9%A1", "limit", "١"),
         ("near=7.05,50.05&radius_m=-1", "radius_m", "-1"),
         ("near=7.05,50.05&radius_m=1e3", "radius_m", "1e3"),
@@ -153,7 +156,7 @@ def test_a_problem_names_parameter_expected_and_got(
 def test_other_sites_may_read_answers_and_problems_without_credentials(
     client: FlaskClient,
 ) -> None:
-    for query in ("near=7.05,50.05", ""):
+    for query in ("near=7.05,50.05", "near=nowhere"):
         headers = client.get(f"{PLACES}?{query}", headers={"Origin": "https://example.org"}).headers
         assert headers["Access-Control-Allow-Origin"] == "*"
         assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
@@ -190,14 +193,15 @@ def test_record_text_arrives_as_it_is(store: Store, text: str) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["near", "radius_m", "limit", "x"]), st.text()))
 def test_any_parameters_are_read_or_refused(given_values: dict[str, str]) -> None:
     try:
-        near = read_near(MultiDict(given_values))
+        asked = read(MultiDict(given_values), PARAMETERS)
     except ParameterError as error:
         refused = error
     else:
-        assert 1 <= near.limit <= MAX_LIMIT
+        assert asked["limit"] in {None, "all"} or 1 <= asked["limit"] <= MAX_LIMIT
         return
     assert refused.parameter in {"near", "radius_m", "limit", "x"}
-    assert len(str(refused)) < 300
+    assert len(str(refused)) < 500

@@ -30,7 +30,7 @@ from geo_service.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -119,10 +119,11 @@ def measure_terrain(
     *,
     parameters: CoverageParameters | None = None,
     today: dt.date,
+    levels: Collection[Level] = LEVELS,
 ) -> dict[Level, Coverage]:
-    """Measure all four levels on a terrain that was made ready; see `compute_levels`."""
+    """Measure some or all levels on a terrain that was made ready; see `compute_levels`."""
     measure = _Measure.of(initiatives, terrain, parameters, today)
-    return {level: measure.level(level) for level in LEVELS}
+    return {level: measure.level(level) for level in levels}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

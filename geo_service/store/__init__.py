@@ -10,6 +10,7 @@ and the same tests hold for both databases.
     results      the small results it gives
     cache        the geocoders' answers
     demands      figures of named demands
+    removals     what was erased, for those who keep a copy
     states       dated states: kept as they were, but for an erasure
     editions     an edition of a list beside what is stored: new, changed, equal, missing
     frames       tables of the package <-> rows of the database
@@ -27,6 +28,7 @@ from geo_service.store.results import (
     HistoryEntry,
     ImportEntry,
     ImportOutcome,
+    RecordLog,
     StateSummary,
     StoredState,
     StoreStats,
@@ -39,6 +41,7 @@ __all__ = [
     "HistoryEntry",
     "ImportEntry",
     "ImportOutcome",
+    "RecordLog",
     "StateSummary",
     "Store",
     "StoreStats",

@@ -77,6 +77,7 @@ _V2: Final = (
         revision bigint NOT NULL REFERENCES revisions (number), today text NOT NULL,
         parameters text NOT NULL, boundaries text NOT NULL,
         population {key} NOT NULL REFERENCES state_populations (sha256),
+        program text NOT NULL, method text NOT NULL,
         records bigint NOT NULL, erased bigint NOT NULL)""",
     """CREATE TABLE state_records (
         state {key} NOT NULL REFERENCES states (slug), id {key} NOT NULL, name text,
@@ -100,6 +101,16 @@ def _add_demands_and_states(connection: sa.Connection, backend: Backend, _now: d
         connection.exec_driver_sql(statement.format_map(backend.types))
 
 
+_V3: Final = """CREATE TABLE removals (
+    digest {key} NOT NULL, revision bigint NOT NULL REFERENCES revisions (number),
+    PRIMARY KEY (digest, revision))"""
+
+
+def _add_removals(connection: sa.Connection, backend: Backend, _now: dt.datetime) -> None:
+    """Version 3: what mirrors must delete; digests, because the ids are erased as well."""
+    connection.exec_driver_sql(_V3.format_map(backend.types))
+
+
 Migration: TypeAlias = "Callable[[sa.Connection, Backend, dt.datetime], None]"
-MIGRATIONS: tuple[Migration, ...] = (_create_tables, _add_demands_and_states)
+MIGRATIONS: tuple[Migration, ...] = (_create_tables, _add_demands_and_states, _add_removals)
 """Version n is what the first n steps make; a step runs once, in one transaction."""

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from geo_service.schema import Coverage, Demand, Initiatives, Level, Population
 
 __all__ = [
@@ -16,6 +19,7 @@ __all__ = [
     "HistoryEntry",
     "ImportEntry",
     "ImportOutcome",
+    "RecordLog",
     "StateSummary",
     "StoreStats",
     "StoredState",
@@ -24,15 +28,41 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StateSummary:
-    """What a list of dated states shows of one; see `DatedState`."""
+    """What a list of dated states shows of one; see `DatedState`.
+
+    `records` are those it still has; `people` is the name of the demand that was counted,
+    empty for the whole population.
+    """
 
     slug: str
     name: str
     taken_at: dt.datetime
     revision: int
     today: dt.date
+    parameters: Mapping[str, Any]
+    boundaries: Mapping[str, str]
+    people: str
     records: int
     erased: int
+    program: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLog:
+    """When each record became what it is, and which were removed: what a mirror follows.
+
+    `first` and `last` are the revisions that created and last changed the records, in their
+    order; `moments` tells when those were made. `removed` has the revision of each removal by
+    the SHA-256 (hex) of the record's id, because the id is erased with the record.
+    Of changes before revision `since` not everything is known.
+    """
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    moments: Mapping[int, dt.datetime]
+    removed: Mapping[str, int]
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +75,7 @@ class StoredState:
     population: Population | None
     demands: tuple[Demand, ...] = ()
     states: tuple[StateSummary, ...] = ()
+    log: RecordLog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +88,8 @@ class DatedState:
 
     `slug` names the state in addresses; `revision` is the one it was taken of; `today` is the
     day by which staleness was judged; `parameters` are those of coverage as JSON has them;
-    `boundaries` say which territory it was (``sha256`` of the file and dates).
+    `boundaries` say which territory it was (``sha256`` of the file and dates); `program` is
+    the version that measured it, `method` that of the method (`coverage.METHOD`).
     """
 
     slug: str
@@ -70,6 +102,8 @@ class DatedState:
     initiatives: Initiatives
     population: Population
     results: Mapping[Level, Coverage]
+    program: str
+    method: str
     erased: int = 0
 
 

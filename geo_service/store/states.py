@@ -35,16 +35,24 @@ if TYPE_CHECKING:
 
 def read_summaries(connection: sa.Connection) -> tuple[StateSummary, ...]:
     """Return what a list of states shows, oldest first."""
-    rows = connection.execute(sa.select(STATES).order_by(STATES.c.taken_at, STATES.c.slug))
+    query = sa.select(STATES, STATE_POPULATIONS.c.name.label("people")).join(
+        STATE_POPULATIONS, STATES.c.population == STATE_POPULATIONS.c.sha256
+    )
+    rows = connection.execute(query.order_by(STATES.c.taken_at, STATES.c.slug))
     return tuple(
         StateSummary(
-            row.slug,
-            row.name,
-            row.taken_at,
-            row.revision,
-            dt.date.fromisoformat(row.today),
-            row.records - row.erased,
-            row.erased,
+            slug=row.slug,
+            name=row.name,
+            taken_at=row.taken_at,
+            revision=row.revision,
+            today=dt.date.fromisoformat(row.today),
+            parameters=json.loads(row.parameters),
+            boundaries=json.loads(row.boundaries),
+            people=row.people,
+            records=row.records - row.erased,
+            erased=row.erased,
+            program=row.program,
+            method=row.method,
         )
         for row in rows
     )
@@ -66,6 +74,8 @@ def read_dated_state(connection: sa.Connection, slug: str) -> DatedState:
         initiatives=to_initiatives(read_frame(connection, mine, CONTENT)),
         population=_read_population(connection, row.population),
         results=_read_results(connection, row.slug),
+        program=row.program,
+        method=row.method,
         erased=row.erased,
     )
 
@@ -100,6 +110,8 @@ def write_dated_state(connection: sa.Connection, backend: Backend, state: DatedS
             parameters=_to_json(state.parameters),
             boundaries=_to_json(state.boundaries),
             population=_keep_population(connection, state.population),
+            program=state.program,
+            method=state.method,
             records=len(content),
             erased=0,
         )

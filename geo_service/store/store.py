@@ -23,6 +23,7 @@ from geo_service.store.frames import (
     to_rows,
     write_population,
 )
+from geo_service.store.removals import ERASURE, read_log, write_removal
 from geo_service.store.results import (
     DatedState,
     HistoryEntry,
@@ -61,6 +62,7 @@ _LATEST: Final = (
     .order_by(REVISIONS.c.number.desc())
     .limit(1)
 )
+_REVISIONS: Final = {"first_revision": "int64", "last_revision": "int64"}
 _KNOWN: Final = (
     "id",
     "name",
@@ -102,13 +104,16 @@ class Store(Database):
         """
         with self._current("read", "read the records") as connection:
             revision, changed_at = connection.execute(_LATEST).one()
-            query = SELECT_CONTENT.order_by(INITIATIVES.c.id)
-            content = read_frame(connection, query, CONTENT)
+            query = SELECT_CONTENT.add_columns(*(INITIATIVES.c[name] for name in _REVISIONS))
+            both = read_frame(
+                connection, query.order_by(INITIATIVES.c.id), {**CONTENT, **_REVISIONS}
+            )
+            log = read_log(connection, both[[*_REVISIONS]])
             population = read_population(connection)
             demands = read_demands(connection)
             states = read_summaries(connection)
-        initiatives = to_initiatives(content)
-        return StoredState(revision, changed_at, initiatives, population, demands, states)
+        initiatives = to_initiatives(both[[*CONTENT]])
+        return StoredState(revision, changed_at, initiatives, population, demands, states, log)
 
     def known(self) -> pd.DataFrame:
         """Return what ids are resolved by, one row per stored record, sorted by id.
@@ -399,7 +404,8 @@ class Store(Database):
         """Delete a record and its whole history, as one revision, and wipe what is left of it.
 
         For a person's request for erasure. Dated states lose the record too, and count it;
-        their results stand as they were published. The log of imports keeps its counts. Beyond
+        their results stand as they were published. The log of imports keeps its counts. For those
+        who keep a copy a digest of the id stays (`RecordLog`). Beyond
         reach are backups, what `reset` has set aside, files that were exported, answers in
         the geocoders' cache, and blocks that the file system has freed but not overwritten.
         A list that still has the record brings it back with its next import.
@@ -430,7 +436,8 @@ class Store(Database):
             found = connection.execute(gone).rowcount + erase_from_states(connection, record_id)
             if found:
                 connection.execute(sa.delete(HISTORY).where(HISTORY.c.id == record_id))
-                revision = _next_revision(connection, "erasure", now)
+                revision = _next_revision(connection, ERASURE, now)
+                write_removal(connection, record_id, revision)
         with self._told("wipe what is left of the deleted record (erase it again to repeat that)"):
             self._backend.scrub(self._engine)
         if not found:

@@ -93,6 +93,12 @@ HISTORY = sa.Table(
     sa.Column("operation", sa.Text, nullable=False),
     sa.Column("before", sa.JSON().with_variant(postgresql.JSONB(), "postgresql")),
 )
+REMOVALS = sa.Table(
+    "removals",
+    TABLES,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),
+)
 IMPORTS = sa.Table(
     "imports",
     TABLES,
@@ -160,6 +166,8 @@ STATES = sa.Table(
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("boundaries", sa.Text, nullable=False),
     sa.Column("population", sa.Text, nullable=False),
+    sa.Column("program", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
     sa.Column("records", sa.BigInteger, nullable=False),
     sa.Column("erased", sa.BigInteger, nullable=False),
 )

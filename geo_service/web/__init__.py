@@ -19,15 +19,19 @@ from geo_service.config import static_dir, templates_dir
 from geo_service.errors import GeoServiceError, HandoutError, InputError, NotFoundError, StoreError
 from geo_service.web.addresses import AddressFinder
 from geo_service.web.answers import HTML, Assets, Body, answer
-from geo_service.web.api import api
+from geo_service.web.api import api, api_page, problem
 from geo_service.web.area_pages import area_pages
+from geo_service.web.embed.builder import builders
+from geo_service.web.embed.oembed import oembeds
+from geo_service.web.embed.pages import embeds
 from geo_service.web.handout import handouts
 from geo_service.web.languages import init_languages, neutral_url_for
 from geo_service.web.legal import legal
 from geo_service.web.pages import pages
 from geo_service.web.place_pages import place_pages
-from geo_service.web.planning.files import planning as planning_pages
+from geo_service.web.planning import planning as planning_pages
 from geo_service.web.queries import AddressError
+from geo_service.web.request_log import RequestIds
 from geo_service.web.site import EXTENSION, Backdrop, Site
 from geo_service.web.tiles import init_tiles
 from geo_service.web.wording import FILTERS, N_, gettext
@@ -70,7 +74,8 @@ HEADERS: Final = {
 """What every answer carries."""
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
-_MACHINE_PATHS: Final = ("/api/", "/daten/", "/healthz")
+_API: Final = "/api/"
+_MACHINE_PATHS: Final = ("/daten/", "/healthz")
 _log = logging.getLogger(__name__)
 
 _TEXTS: Final = {
@@ -114,9 +119,10 @@ def create_app(
     addresses = AddressFinder(geocoder) if geocoder else None
     site = Site(holder, settings, now, Assets(static_dir()), Backdrop(), addresses)
     app.extensions[EXTENSION] = site
-    for part in (pages, place_pages, area_pages, legal, api):
+    for part in (pages, place_pages, area_pages, legal, api, api_page):
         app.register_blueprint(part)
-    app.register_blueprint(handouts)
+    for part in (handouts, embeds, builders, oembeds):
+        app.register_blueprint(part)
     app.register_blueprint(planning_pages)
     init_tiles(app, site)
     app.jinja_env.filters |= FILTERS
@@ -126,6 +132,7 @@ def create_app(
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GeoServiceError, _our_error)
+    app.wsgi_app = RequestIds(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -142,6 +149,8 @@ def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         if name.lower() not in given:  # quicker than nine searches by `setdefault`
             headers.add(name, value)
+    if "frame-ancestors 'none'" not in headers["Content-Security-Policy"]:
+        del headers["X-Frame-Options"]  # it cannot name hosts, and would contradict
     return response
 
 
@@ -174,15 +183,17 @@ def _http_error(error: HTTPException) -> Response:
 
 def _error_answer(status: int, *, detail: str | None = None, back: str | None = None) -> Response:
     """Answer with a page, or with a problem (RFC 9457) where programs ask."""
+    if request.path.startswith(_API):
+        return problem(status, detail if status < 500 else None)
     title, text = map(gettext, _TEXTS.get(status) or _TEXTS[400 if status < 500 else 500])
     if request.path.startswith(_MACHINE_PATHS):
-        problem = {
+        said = {
             "type": "about:blank",
             "title": HTTPStatus(status).phrase,
             "status": status,
             "detail": detail or text,
         }
-        body = Body(json.dumps(problem, ensure_ascii=False).encode(), "application/problem+json")
+        body = Body(json.dumps(said, ensure_ascii=False).encode(), "application/problem+json")
     else:
         page = render_template(
             "error.html", status=status, title=title, text=detail or text, back=back

@@ -71,7 +71,7 @@ def answer(body: Body, *, cache: str = "no-cache", status: int = 200) -> Respons
     if status == 200:
         response.set_etag(tag)
     response.headers["Cache-Control"] = cache
-    response.vary.add("Accept-Encoding")
+    response.headers["Vary"] = "Accept-Encoding"
     return response
 
 

@@ -137,12 +137,18 @@ class AreaIndex:
 
     def keys_of(self, place: Place) -> tuple[str, ...]:
         """Return the keys of all areas that a place lies in, as far as that is known."""
-        if place.ags in self._path_of_ags:
-            return self._path_of_ags[place.ags]
-        if place.kreis and place.kreis.key in self.areas:
-            kreis = self.areas[place.kreis.key]
-            return (*kreis.path, kreis.key)
-        return ()
+        kreis = place.kreis.key if place.kreis else None
+        return self.path_of(place.ags) or self.path_of(kreis)
+
+    def path_of(self, key: str | None) -> tuple[str, ...]:
+        """Return the keys of the areas that a municipality or Kreis is or lies in, the Land first.
+
+        Empty where there is no such area.
+        """
+        if key in self._path_of_ags:
+            return self._path_of_ags[key]
+        area = self.areas.get(key or "")
+        return (*area.path, area.key) if area else ()
 
     def _at_level(self, path: tuple[str, ...], level: Level) -> str:
         """Return the key on a path that stands beside areas of `level`."""

@@ -343,6 +343,8 @@ class Selection:
         The point that the choice is about, if any; then the nearest come first.
     blocked
         Show nothing: it is not clear or not known which point is meant.
+    within
+        Nothing but these places, whatever the choice says; None for all.
     """
 
     def __init__(
@@ -354,6 +356,7 @@ class Selection:
         *,
         spot: Spot | None = None,
         blocked: bool = False,
+        within: Mask | None = None,
     ) -> None:
         self.index = index
         self.query = query
@@ -363,6 +366,8 @@ class Selection:
         self.distances_m = index.distances_m(spot) if spot else None
         self._by_facet = {facet: self._facet_mask(facet) for facet in FACETS if query.of(facet)}
         self._text = index.none if blocked else index.spelt(query.words)
+        if within is not None:
+            self._text = self._text & within
         self._near = self.inside(query.radius_km)
         self._chosen = self._others(None)
         inside = np.flatnonzero(self._chosen & self._near)

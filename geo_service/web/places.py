@@ -17,7 +17,7 @@ from geo_service.web import wording
 from geo_service.web.wording import N_, gettext, ngettext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from geo_service.schema import Initiatives, Municipalities
 
@@ -26,6 +26,7 @@ __all__ = [
     "NO_KREIS",
     "Kreis",
     "Place",
+    "kreis_finder",
     "read_kreise",
     "read_places",
     "safe_url",
@@ -204,6 +205,19 @@ def read_kreise(municipalities: Municipalities) -> tuple[Kreis, ...]:
     return tuple(sorted(kreise, key=lambda kreis: kreis.sort_key))
 
 
+def kreis_finder(municipalities: Municipalities) -> Callable[[str | None], Kreis | None]:
+    """Return what finds the Kreis that a record without a point names."""
+    kreise = read_kreise(municipalities)
+    by_name = {(_kreis_core(kreis.name), kreis.town): kreis for kreis in kreise}
+
+    def find(stated: str | None) -> Kreis | None:
+        if stated is None:
+            return None
+        return by_name.get((_kreis_core(stated), "stadt" in fold(stated).split()))
+
+    return find
+
+
 def read_places(
     initiatives: Initiatives, municipalities: Municipalities, *, today: dt.date
 ) -> tuple[Place, ...]:
@@ -219,7 +233,7 @@ def read_places(
         Day against which a record is old.
     """
     kreise = {kreis.key: kreis for kreis in read_kreise(municipalities)}
-    by_name = {(_kreis_core(kreis.name), kreis.town): kreis for kreis in kreise.values()}
+    find_kreis = kreis_finder(municipalities)
     kreis_of = dict(zip(municipalities["ags"], municipalities["kreis_key"], strict=True))
     name_of = dict(zip(municipalities["ags"], municipalities["name"], strict=True))
     points = initiatives.geometry
@@ -229,7 +243,7 @@ def read_places(
     ):
         record = {str(key): _text(value) for key, value in row.items()}
         ags = record["ags"]
-        kreis = kreise[kreis_of[ags]] if ags in kreis_of else _stated_kreis(record, by_name)
+        kreis = kreise[kreis_of[ags]] if ags in kreis_of else find_kreis(record["kreis"])
         municipality = name_of.get(ags or "", record["municipality"])
         point = None if math.isnan(lon) else (float(lon), float(lat))
         places.append(_place(record, kreis, municipality, point, today))
@@ -385,17 +399,6 @@ def _kreis_name(name: str, *, town: bool) -> str:
 
 def _kreis_core(name: str) -> str:
     return _KREIS_WORDS.sub("", fold(name)).strip() or fold(name)
-
-
-def _stated_kreis(
-    record: Mapping[str, str | None], by_name: Mapping[tuple[str, bool], Kreis]
-) -> Kreis | None:
-    """Find the Kreis a record without a point names."""
-    stated = record["kreis"]
-    if stated is None:
-        return None
-    town = "stadt" in fold(stated).split()
-    return by_name.get((_kreis_core(stated), town))
 
 
 def _order(place: Place) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 
 /* global L */
 
-import { colour, load, onColours, whenShown } from "./map.js";
+import { colour, load, onColours, whenShown, whenWanted } from "./map.js";
 
 const NEAR_ZOOM = 10;
 const KREIS_NAMES_ZOOM = 9;
@@ -97,8 +97,10 @@ async function drawKreise(map, address, names) {
       );
     }
   };
-  map.on("moveend", showNear);
-  showNear();
+  whenWanted(map, () => {
+    map.on("moveend", showNear);
+    showNear();
+  });
 }
 
 /** The rings of a polygon or multipolygon, latitude first. */

@@ -55,6 +55,26 @@ export function whenShown(map, start) {
 }
 
 /**
+ * Call `act` once: at once, or in a frame of another page when its reader turns to the map.
+ * What is near by has more bytes than all else, and most readers there scroll past.
+ * @param {L.Map} map
+ * @param {() => void} act
+ */
+export function whenWanted(map, act) {
+  if (!document.documentElement.classList.contains("embedded")) {
+    act();
+    return;
+  }
+  const kinds = ["pointerdown", "keydown", "wheel", "place:show"];
+  const start = (/** @type {Event} */ event) => {
+    if (event instanceof WheelEvent && !event.ctrlKey && !event.metaKey) return; // the page's
+    for (const kind of kinds) map.getContainer().removeEventListener(kind, start);
+    act();
+  };
+  for (const kind of kinds) map.getContainer().addEventListener(kind, start);
+}
+
+/**
  * Fit the map once it is shown, and keep its size true from then on: to the container's
  * `data-view` (west, south, east, north), or to bounds where it has none.
  * @param {L.Map} map

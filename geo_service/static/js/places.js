@@ -109,7 +109,7 @@ function arrive(map, clusters, data, revision, spot) {
   say(map, "");
   const container = map.getContainer();
   const chosen = new URL(container.dataset.places ?? "", location.href).search !== "";
-  if (chosen && data.features.length > 0) {
+  if (chosen && !container.dataset.view && data.features.length > 0) {
     const bounds = clusters.getBounds();
     if (spot) bounds.extend(spot);
     map.fitBounds(bounds, { animate: false, maxZoom: 12, padding: [36, 36] });
@@ -286,19 +286,26 @@ function popupContent(id, place) {
   line("p", place.hours ? gettext("Geöffnet: %(hours)s", { hours: place.hours }) : "");
   line("p", place.languages ? gettext("Sprachen: %(languages)s", { languages: place.languages }) : "");
   line("p", place.freshness, "meta");
-  const more = document.createElement("a");
-  more.href = placeAddress(id);
-  more.textContent = gettext("Mehr zu diesem Ort");
-  box.append(more);
+  const address = placeAddress(id);
+  if (address) {
+    const more = document.createElement("a");
+    more.href = address;
+    more.textContent = gettext("Mehr zu diesem Ort");
+    box.append(more);
+  }
   const list = toList(id);
   if (list) box.append(list);
   return box;
 }
 
-/** @param {string} id */
+/**
+ * @param {string} id
+ * @returns {string} the page of a place; empty where nothing says where our pages are
+ */
 function placeAddress(id) {
-  const home = /** @type {HTMLAnchorElement|null} */ (document.querySelector("a.home"))?.pathname ?? "/";
-  return `${home}orte/${id.split("/").map(encodeURIComponent).join("/")}`;
+  const home = /** @type {HTMLAnchorElement|null} */ (document.querySelector("a.home"))?.href;
+  const path = `orte/${id.split("/").map(encodeURIComponent).join("/")}`;
+  return home ? new URL(path, home).href : "";
 }
 
 /**

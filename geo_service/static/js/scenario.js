@@ -17,6 +17,8 @@ const REST_MS = 200;
 const DOUBLE_MS = 400;
 /** More places of today are not drawn at once. */
 const MANY = 600;
+/** From this zoom on (about a Kreis) they can be touched; further out they would catch every tap. */
+const NEAR_ZOOM = 9;
 
 const page = /** @type {HTMLElement} */ (document.querySelector("[data-scenario-page]"));
 const line = /** @type {HTMLElement} */ (document.getElementById("szenario-meldung"));
@@ -274,6 +276,7 @@ function markerOf(map, change, words) {
     draggable: !gone,
     keyboard: false,
     autoPan: true,
+    zIndexOffset: 1000,
     bubblingMouseEvents: false,
     icon: L.divIcon({ className: `mark mark-${change.kind}`, iconSize: [28, 28] }),
   });
@@ -368,8 +371,10 @@ function placesOfToday(map, group) {
 function spotOf(map, here) {
   const [[id, name, lon, lat]] = here;
   const single = here.length === 1;
+  const near = map.getZoom() >= NEAR_ZOOM;
   const marker = L.marker([lat, lon], {
-    draggable: single,
+    draggable: single && near,
+    interactive: near,
     keyboard: false,
     bubblingMouseEvents: false,
     icon: L.divIcon({ className: "mark-today", iconSize: [24, 24] }),

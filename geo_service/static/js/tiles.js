@@ -2,7 +2,7 @@
 
 /* global L */
 
-import { whenShown } from "./map.js";
+import { whenShown, whenWanted } from "./map.js";
 
 const GIVE_UP_AFTER = 4;
 const FIRST_PAUSE_MS = 30_000;
@@ -72,7 +72,7 @@ export function addTiles(map, { bounds, minZoom }) {
     setTimeout(() => map.once("moveend", () => layer.addTo(map)), pause);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   };
-  whenShown(map, () => layer.addTo(map));
+  whenShown(map, () => whenWanted(map, () => layer.addTo(map)));
 }
 
 /**

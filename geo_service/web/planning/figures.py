@@ -236,7 +236,8 @@ def region_row(snapshot: Snapshot, choice: Choice, key: str, today: dt.date) -> 
         If there is no such area.
     """
     places = planned_places(snapshot, choice, today)
-    return _region_row(_measure_levels(snapshot, choice, places, today), key)
+    wanted = (_level_of(key),)
+    return _region_row(_measure_levels(snapshot, choice, places, today, wanted), key)
 
 
 @lru_cache(maxsize=2)
@@ -290,11 +291,13 @@ def scaled(table: Coverage, indicator: Indicator, column: str) -> Floats:
 def _measure(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
     territory = snapshot.territory
     places = planned_places(snapshot, choice, today)
-    levels = _measure_levels(snapshot, choice, places, today)
+    region = choice.area or territory_key(territory)
+    wanted = (choice.level, _level_of(region))
+    levels = _measure_levels(snapshot, choice, places, today, wanted)
     table = round_figures(levels[choice.level])
     if choice.area:
         table = _rows(table, _inside(territory, choice.level, choice.area))
-    whole = _region_row(levels, choice.area or territory_key(territory))
+    whole = _region_row(levels, region)
     values = scaled(table, choice.indicator, choice.indicator.column)
     return Figures(
         choice=choice,
@@ -322,18 +325,27 @@ def territory_key(territory: Territory) -> str:
 
 
 def _measure_levels(
-    snapshot: Snapshot, choice: Choice, places: Initiatives, today: dt.date
+    snapshot: Snapshot,
+    choice: Choice,
+    places: Initiatives,
+    today: dt.date,
+    wanted: tuple[Level, ...],
 ) -> Mapping[Level, Coverage]:
     return snapshot.levels(
         choice.parameters,
         today=today,
         demand=choice.demand or None,
         initiatives=places if choice.scenario else None,
+        wanted=wanted,
     )
 
 
+def _level_of(key: str) -> Level:
+    return LEVEL_OF_LENGTH.get(len(key), "land")
+
+
 def _region_row(levels: Mapping[Level, Coverage], key: str) -> Coverage:
-    table = levels[LEVEL_OF_LENGTH.get(len(key), "land")]
+    table = levels[_level_of(key)]
     return round_figures(_rows(table, (table["key"] == key).to_numpy(dtype=bool)))
 
 

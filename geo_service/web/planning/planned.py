@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from geo_service.scenarios import AddedPlace, MovedPlace
-    from geo_service.snapshot import Snapshot
+    from geo_service.snapshot import Snapshot, Territory
     from geo_service.web.planning.query import Choice
 
 __all__ = ["Change", "changes_of", "planned_places", "scenario_name"]
@@ -104,8 +105,7 @@ class _Describe:
     def __init__(self, snapshot: Snapshot, choice: Choice, today: dt.date) -> None:
         self._scenario = choice.scenario
         territory = snapshot.territory
-        table = territory.municipalities
-        self._towns = dict(zip(table["ags"], table["name"], strict=True))
+        self._towns = _town_names(territory)
         points: list[AddedPlace | MovedPlace] = [*self._scenario.added, *self._scenario.moved]
         found = territory.index.find(
             np.array([one.lon for one in points]), np.array([one.lat for one in points])
@@ -174,6 +174,12 @@ class _Describe:
 
     def _town(self, ags: object) -> str:
         return str(self._towns.get(ags, _UNKNOWN)) if isinstance(ags, str) else _UNKNOWN
+
+
+@lru_cache(maxsize=2)
+def _town_names(territory: Territory) -> dict[str, str]:
+    table = territory.municipalities
+    return dict(zip(table["ags"], table["name"], strict=True))
 
 
 def _degrees(place: AddedPlace | MovedPlace) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo_service.schema import Judgement
+    from geo_service.web.areas import AreaIndex
     from geo_service.web.planning.differences import Differences
     from geo_service.web.planning.figures import Figures
     from geo_service.web.planning.planned import Change
@@ -317,14 +318,14 @@ def difference_json(page: ScenarioPage, html: str, said: str) -> dict[str, Any]:
     indicator = page.choice.indicator
     unchanged = _with_unit(0.0, indicator)
     columns = (
-        figures.coverage["key"],
+        _named(figures.areas, tuple(figures.coverage["key"])),
         difference.values.tolist(),
         difference.today.values.tolist(),
         figures.values.tolist(),
         difference.classes.shades.tolist(),
         figures.coverage["judgement"],
     )
-    verdicts = list(JUDGEMENT_TEXTS)
+    verdicts = {name: number for number, name in enumerate(JUDGEMENT_TEXTS)}
     return {
         "revision": figures.revision,
         "title": figures.title,
@@ -332,20 +333,22 @@ def difference_json(page: ScenarioPage, html: str, said: str) -> dict[str, Any]:
         "html": html,
         "said": said,
         "hatches": ["", *HATCHES],
-        "verdicts": [JUDGEMENT_TEXTS[name] for name in verdicts],
+        "verdicts": list(JUDGEMENT_TEXTS.values()),
         "words": _WORDS,
         "areas": [
             [
                 key,
-                figures.name(key),
+                name,
                 unchanged if shade == _SAME else _with_unit(value, indicator),
                 _both(before, after, indicator) if shade != _SAME else "",
                 shade,
                 0 if shade else 1,
-                verdicts.index(judgement),
-                int(can_drill(figures.area(key))),
+                verdicts[judgement],
+                drills,
             ]
-            for key, value, before, after, shade, judgement in zip(*columns, strict=True)
+            for (key, name, drills), value, before, after, shade, judgement in zip(
+                *columns, strict=True
+            )
         ],
         "changes": [_marker(number, change) for number, change in enumerate(page.changes)],
     }
@@ -365,7 +368,6 @@ _WORDS: Final = {
     "moved": "{way} nach {direction}",
     "directions": "Norden,Süden,Osten,Westen",
     "failed": "Das ging nicht: Der Server ist gerade nicht erreichbar.",
-    "closer": "Holen Sie die Karte näher heran, um Orte von heute zu verlegen oder zu entfernen.",
     "places": "Orte an dieser Stelle",
 }
 
@@ -381,6 +383,16 @@ def _marker(number: int, change: Change) -> dict[str, Any]:
         "lon": None if change.lon != change.lon else change.lon,
         "lat": None if change.lat != change.lat else change.lat,
     }
+
+
+@lru_cache(maxsize=8)
+def _named(index: AreaIndex, keys: tuple[str, ...]) -> list[tuple[str, str, int]]:
+    """Return key and name of areas, and whether finer ones lie in them (1) or not (0)."""
+    areas = (index.areas[index.canonical(key) or key] for key in keys)
+    return [
+        (key, area.name.removeprefix("Verbandsgemeinde "), int(can_drill(area)))
+        for key, area in zip(keys, areas, strict=True)
+    ]
 
 
 def _with_unit(value: float, indicator: Indicator) -> str:
