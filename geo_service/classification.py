@@ -38,7 +38,6 @@ __all__ = [
     "Hatch",
     "Method",
     "classify",
-    "diverging_colours",
     "sequential_colours",
     "unit_formatter",
 ]
@@ -348,8 +347,3 @@ def sequential_colours(classes: int, *, more_is_better: bool) -> tuple[str, ...]
         return (SEQUENTIAL[last // 2],)
     chosen = tuple(SEQUENTIAL[round(at * last / (classes - 1))] for at in range(classes))
     return chosen[::-1] if more_is_better else chosen
-
-
-def diverging_colours(*, more_is_better: bool) -> tuple[str, ...]:
-    """Return the five colours of a difference from the most negative to the most positive."""
-    return DIVERGING if more_is_better else DIVERGING[::-1]

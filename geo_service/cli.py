@@ -462,7 +462,7 @@ def changes_command(
         )
     table = found.areas[level]
     if out is not None:
-        exports.write_rows(out, _rows(table))
+        exports.write_rows(out, _rows(table), [*table.columns])
     _print_changes(found, table, level)
     if out is not None:
         console.print(escape(f"Written to {out}."))

@@ -29,6 +29,7 @@ from geo_service import municipalities as territories
 from geo_service import population as populations
 from geo_service.coverage import (
     METHOD,
+    TERRAIN_BYTES,
     CoverageParameters,
     Ground,
     Terrain,
@@ -238,6 +239,12 @@ _MAX_VALUES: Final = 512
 _MAX_BYTES: Final = 256_000_000
 _SAMPLE: Final = 50
 
+_STATES_KEPT: Final = 2
+_STATE_VALUES: Final = 64
+_STATE_BYTES: Final = 32_000_000
+_STATE_TERRAIN_BYTES: Final = 64_000_000
+"""What a dated state may hold: less than the present, for few look at it."""
+
 
 class _Slot:
     """A value, or the place where one thread makes it while the others wait."""
@@ -285,9 +292,11 @@ class _Derived:
                     del self._slots[key]
 
     def _keep(self, key: Hashable, slot: _Slot) -> None:
-        slot.size = _size(slot.value)
+        size = _size(slot.value)
+        replaced = self._slots.get(key)  # made meanwhile, after a failure had freed the key
+        self._bytes += size - (replaced.size if replaced else 0)
+        slot.size = size
         self._slots[key] = slot
-        self._bytes += slot.size
         for oldest in [key for key, slot in self._slots.items() if slot.made]:
             if len(self._slots) <= self._max_values and self._bytes <= self._max_bytes:
                 return
@@ -335,6 +344,7 @@ class Snapshot:
     states: tuple[StateSummary, ...] = ()
     log: RecordLog | None = None
     _derived: _Derived = field(default_factory=_Derived, repr=False)
+    _terrain_bytes: int = field(default=TERRAIN_BYTES, repr=False)
 
     @classmethod
     def of(cls, state: StoredState, territory: Territory) -> Snapshot:
@@ -364,7 +374,8 @@ class Snapshot:
             initiatives=state.initiatives,
             population=state.population,
             territory=territory,
-            _derived=_Derived(64, 32_000_000),  # there may be many, and few look at them
+            _derived=_Derived(_STATE_VALUES, _STATE_BYTES),
+            _terrain_bytes=_STATE_TERRAIN_BYTES,
         )
 
     def as_state(
@@ -450,7 +461,8 @@ class Snapshot:
             As `demand`.
         """
         return self.derive(
-            ("terrain", demand), lambda: Terrain.of(self.territory.ground, self.demand(demand))
+            ("terrain", demand),
+            lambda: Terrain.of(self.territory.ground, self.demand(demand), self._terrain_bytes),
         )
 
     def levels(
@@ -671,6 +683,7 @@ class SnapshotHolder:
         self._clock = clock
         self._now = now
         self._min_interval_s = min_interval_s
+        self._states = _Derived(max_values=_STATES_KEPT)
         self._snapshot: Snapshot | None = None
         self._trouble: tuple[dt.datetime, str] | None = None
         self._next_question = clock()
@@ -714,6 +727,14 @@ class SnapshotHolder:
             If the store is out of reach.
         """
         return snapshot.derive(("dated state", slug), lambda: self._store.read_state(slug))
+
+    def snapshot_of(self, snapshot: Snapshot, state: DatedState) -> Snapshot:
+        """Return a dated state, read at the revision of `snapshot`, as a snapshot itself.
+
+        The last two are kept, whoever asked for them: each holds much that is derived.
+        """
+        key = (snapshot.revision, snapshot.changed_at, state.slug)
+        return self._states.get(key, lambda: Snapshot.of_state(state, snapshot.territory))
 
     def status(self) -> HolderStatus:
         """Say what is served and whether the store was reached the last time."""

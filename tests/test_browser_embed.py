@@ -30,6 +30,8 @@ LOUD = "* { color: red !important; font-size: 40px } iframe { border: 9px solid 
 KEPT = "() => { try { return localStorage.length + sessionStorage.length } catch { return 0 } }"
 """What is kept; where the browser lets a frame keep nothing, it cannot."""
 BLOCKED = "chrome-error://chromewebdata/"
+FITS = "() => Math.ceil(document.body.getBoundingClientRect().height) === innerHeight"
+"""Whether a frame is as high as what it shows."""
 
 
 @dataclass
@@ -144,20 +146,10 @@ def visited(browser: Browser, address: str, *own: str, **options: Any) -> Iterat
 
 def inner(page: Page, number: int = 0) -> Frame:
     """The document of a frame, once it is there."""
-    until(page, lambda: len(page.main_frame.child_frames) > number)
-    frame = page.main_frame.child_frames[number]
-    until(page, lambda: frame.url not in {"", "about:blank"})
-    frame.wait_for_load_state("load")
+    frame = page.locator("iframe").nth(number).element_handle().content_frame()
+    assert frame
+    frame.wait_for_url(lambda url: url not in {"", "about:blank"})
     return frame
-
-
-def until(page: Page, is_so: Callable[[], Any]) -> None:
-    """Wait; a strict policy keeps the browser from waiting by itself (`wait_for_function`)."""
-    for _ in range(300):
-        if is_so():
-            return
-        page.wait_for_timeout(50)
-    pytest.fail("did not happen")
 
 
 def snippet(page: Page, site: str, name: str, query: str = "") -> str:
@@ -312,8 +304,7 @@ def test_component_grows_with_its_content_under_a_strict_policy(
         expect(page.locator("begegnungsorte-karte[data-da]")).to_be_visible()
         expect(page.get_by_role("link", name="Zur Karte")).to_be_hidden()
         shown = inner(page)
-        wanted = "Math.ceil(document.body.getBoundingClientRect().height)"
-        until(page, lambda: height_of(page) == shown.evaluate(wanted))
+        shown.wait_for_function(FITS)
         assert shown.evaluate("document.documentElement.scrollHeight <= innerHeight")
         assert page.locator("begegnungsorte-karte iframe").get_attribute("title") == (
             "Orte im Auenland"
@@ -321,7 +312,7 @@ def test_component_grows_with_its_content_under_a_strict_policy(
         before = height_of(page)
         with shown.expect_navigation():
             shown.get_by_role("link", name="Weiter").click()
-        until(page, lambda: height_of(page) < before)
+        shown.wait_for_function("(before) => innerHeight < before", arg=before)
         assert "#eltern=" in shown.url
 
 
@@ -349,7 +340,9 @@ def test_two_on_one_page_are_two(chromium: Browser, site: str, host: Host) -> No
         accent = "getComputedStyle(document.documentElement).getPropertyValue('--accent')"
         assert other.evaluate(accent) == "#7a2e6e"
         assert one.evaluate(accent) == "#00606b"
-        until(page, lambda: height_of(page, 0) + 200 < height_of(page, 1))
+        for frame in (one, other):
+            frame.wait_for_function(FITS)
+        assert height_of(page, 0) + 200 < height_of(page, 1)
 
 
 def test_host_page_may_run_from_right_to_left(chromium: Browser, site: str, host: Host) -> None:
@@ -371,7 +364,7 @@ def test_a_change_of_attributes_is_followed(chromium: Browser, site: str, host: 
             "(one) => { one.setAttribute('gebiet', '07211'); one.setAttribute('hoehe', '300'); }"
         )
         expect(page.frame_locator("iframe").locator(".card")).to_have_count(1)
-        until(page, lambda: height_of(page) == 300)
+        expect(page.locator("begegnungsorte-karte iframe")).to_have_css("height", "300px")
 
 
 def test_frame_tells_its_height_and_nothing_else(chromium: Browser, site: str, host: Host) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -28,6 +29,11 @@ PATHS = (
 )
 HARD = "?k=30&umkreis=10"
 """A question whose quick answer is not proven to be the best."""
+PROOF = re.compile(
+    r"Nachweislich optimal: Keine andere Auswahl ist besser\."
+    r"|In \d+ Sekunden genauen Rechnens nicht weiter bewiesen: höchstens [\d,]+ % unter"
+)
+"""How good an exact answer is: it was proven, or time ran out."""
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +100,17 @@ def test_exact_answer_is_looked_for_and_told(chromium: Browser, land: str) -> No
         expect(box).to_have_attribute("data-now", "running")
         expect(box.locator("progress")).to_be_visible()
         expect(box).not_to_have_attribute("data-now", "running", timeout=40_000)
-        state = box.get_attribute("data-now")
-        assert state in {"same", "better"}
-        text = page.locator("main").inner_text()
-        assert "Genau gerechnet" in text
+        state = box.get_attribute("data-now") or ""
+        said = {"same": "Genau gerechnet: Die Orte der Tabelle", "better": "Es geht besser"}
+        expect(box.locator(f"p[data-state={state}]")).to_contain_text(said[state])
+        expect(box.locator("p:visible")).to_have_count(1)
         if state == "better":
+            expect(box.locator("[data-proof]")).to_contain_text(PROOF)
+            expect(page.locator("[data-shown-proof]")).to_contain_text("Schnell gerechnet")
             box.locator("a").click()
             expect(page.locator("[data-exact]")).to_have_count(0)
-        assert "optimal" in text or "Bestmöglichen" in text
+        expect(page.locator(".answer")).to_contain_text(PROOF)
+        expect(page.locator(".answer")).not_to_contain_text("Schnell gerechnet")
 
 
 def test_busy_computer_is_told_and_can_be_asked_again(chromium: Browser, land: str) -> None:

@@ -23,7 +23,6 @@ from geo_service.classification import (
     NO_DATA,
     SEQUENTIAL,
     classify,
-    diverging_colours,
     sequential_colours,
     unit_formatter,
 )
@@ -233,4 +232,3 @@ def test_dark_means_more_need(classes: int) -> None:
     assert len(set(few_is_bad)) == classes
     assert few_is_bad == sequential_colours(classes, more_is_better=False)[::-1]
     assert luminance(few_is_bad[0]) <= luminance(few_is_bad[-1])
-    assert diverging_colours(more_is_better=True) == DIVERGING

@@ -59,7 +59,7 @@ RANGES = {
 """Each indicator with its range."""
 
 
-UNCERTAIN = "ungewiss: {} erreicht in 9 von 10 durchgerechneten Lagen der grob verorteten Orte"
+UNCERTAIN = "zu unsicher: {} erreicht in 9 von 10 durchgerechneten Lagen der grob verorteten Orte"
 
 
 def rough_at(x_m: float, y_m: float, **columns: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from geo_service.schema import (
     check_areas,
     check_coverage,
 )
+from geo_service.web.planning.figures import JUDGEMENT_TEXTS
 
 if TYPE_CHECKING:
     from geo_service.exports import ExportKind
@@ -365,8 +366,14 @@ def test_rows_are_written_with_neutral_cells_and_empty_unknowns(tmp_path: Path) 
     path = tmp_path / "review.csv"
     exports.write_rows(path, [{"id": "a", "name": "=1+1"}, {"id": "b", "distance_m": -12.5}])
     assert path.read_bytes() == b"id,name,distance_m\r\na,'=1+1,\r\nb,,-12.5\r\n"
-    exports.write_rows(path, [])
-    assert path.read_bytes() == b"\r\n"
+
+
+def test_a_file_without_rows_still_names_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "leer.csv"
+    exports.write_rows(path, [], ["id", "name"])
+    assert path.read_bytes() == exports.render_rows([], ["id", "name"]) == b"id,name\r\n"
+    rows = [{"name": "Treff", "art": "neu"}]
+    assert exports.render_rows(rows, ["id", "name"]) == b"id,name,art\r\n,Treff,neu\r\n"
 
 
 # ---------------------------------------------------------------------- the style for QGIS
@@ -469,6 +476,13 @@ def test_rules_of_the_style_part_the_values_as_the_classes_do(
 
 def test_styled_geopackages_are_the_same_bytes(table: Coverage, areas: Areas) -> None:
     assert render("gpkg", table, areas, style=STYLE) == render("gpkg", table, areas, style=STYLE)
+
+
+def test_files_call_things_what_pages_call_them() -> None:
+    for judgement in ("gap", "no_gap", "uncertain", "too_small"):
+        assert exports.columns.WORDS[judgement] == JUDGEMENT_TEXTS[judgement]
+        assert JUDGEMENT_TEXTS[judgement] in exports.columns.COLUMNS["judgement"].meaning
+    assert exports.columns.WORDS["figures"] == "Geladene Zahlen, verteilt wie die Bevölkerung"
 
 
 def test_figures_rounded_for_files_stay_as_they_are(table: Coverage) -> None:

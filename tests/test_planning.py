@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import re
@@ -35,6 +36,7 @@ from geo_service.errors import InputError
 from geo_service.schema import CATEGORIES, CATEGORY_GROUPS, THEMES, Demand
 from geo_service.snapshot import Snapshot, Territory
 from geo_service.store import Store
+from geo_service.web import planning
 from geo_service.web.planning.figures import figures_of, value_text
 from geo_service.web.planning.query import (
     COLUMNS,
@@ -287,7 +289,7 @@ def test_a_judgement_that_flips_within_the_range_is_hatched_and_said(rough: Snap
     # 5 km of the next seat in fewer than one layout in twenty.
     assert figures.coverage["judgement"].tolist()[:2] == ["uncertain", "gap"]
     assert figures.hatches[:2] == ("uncertain", "")
-    low, high = figures.bounds
+    low, high = figures.ranges
     assert (low <= figures.values).all()
     assert (figures.values <= high).all()
     assert low[0] == 0
@@ -563,6 +565,14 @@ def test_style_sheet_has_the_colours_of_the_classes() -> None:
     assert [colour for _, colour in sorted(found)] == [*SEQUENTIAL]
     assert f"--area-border: {BORDER};" in sheet
     assert f"--hatch-ink: {HATCHES['unknown'].ink};" in sheet
+
+
+def test_modules_use_no_private_name_of_another() -> None:
+    for path in sorted(Path(planning.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module != "__future__":
+                private = [alias.name for alias in node.names if alias.name.startswith("_")]
+                assert not private, f"{path.name}: {private} of {node.module}"
 
 
 def test_hostile_text_is_never_code(tmp_path: Path) -> None:

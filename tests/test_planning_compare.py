@@ -35,9 +35,9 @@ from geo_service.coverage import CoverageParameters
 from geo_service.errors import QueryError
 from geo_service.exports import round_figures
 from geo_service.pipeline import Workshop
-from geo_service.schema import Demand
+from geo_service.schema import CATEGORIES, Demand
 from geo_service.store import Store
-from geo_service.web.planning import compare
+from geo_service.web.planning import compare, states
 from geo_service.web.planning.differences import difference_text, differences_of
 from geo_service.web.planning.figures import value_text
 from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS
@@ -121,6 +121,22 @@ def test_summary_tells_real_change_from_better_data(world: World) -> None:
     assert "Das kommt allein von Veränderungen vor Ort. Gezählt sind 3 Orte, vorher 2." in page
     assert "1 von 2 Gebieten hat die Schwelle zur Lücke überschritten" in page
     assert "keine Lücke mehr: Cstadt (Veränderung)" in page
+
+
+def test_parts_of_fractional_people_that_all_read_none_are_left_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Demands are spread in fractions: half a person more, of which no part is half a one."""
+    world.take("Alt")
+    grow(world)
+    whole = states.StateComparison.whole.func  # type: ignore[attr-defined]
+    parts = {"change": 0.9, "real": 0.4, "data": 0.3, "rest": 0.2}
+    fractions = {f"people_reached_{part}": value for part, value in parts.items()}
+    changed = property(lambda self: pd.Series({**whole(self), **fractions}))
+    monkeypatch.setattr(states.StateComparison, "whole", changed)
+    page = world.page("?von=alt")
+    assert "haben 1 Menschen mehr einen Ort" in page
+    assert re.search(r"statt [\d,]+ %\. Gezählt sind 3 Orte, vorher 2\.", page)
 
 
 def test_row_has_the_difference_and_its_parts(world: World) -> None:
@@ -210,6 +226,19 @@ def test_comparison_is_measured_once(world: World, monkeypatch: pytest.MonkeyPat
     assert len(measured) == 1
 
 
+@pytest.mark.parametrize("query", ["?von=alt", "?", "/werte.json?von=alt", "/export.csv?von=alt"])
+def test_what_a_comparison_does_not_use_is_not_kept_apart(world: World, query: str) -> None:
+    """There is no end of scenarios, nor of what else an address may say."""
+    world.take("Alt")
+    get = world.client.get
+    get(f"/planung/vergleich{query}")
+    snapshot = world.client.application.extensions["geo_service"].holder.current()
+    kept = len(snapshot._derived)
+    for other in ("neu=7.15,50.05", "neu=7.15,50.06", "umkreis=7", "grenzen=1;2"):
+        assert get(f"/planung/vergleich{query}&{other}").status_code == 200
+    assert len(snapshot._derived) == kept
+
+
 def test_old_address_with_a_language_leads_to_the_page(world: World) -> None:
     assert world.client.get("/uk/planung/vergleich?von=x").headers["Location"].endswith("?von=x")
 
@@ -235,6 +264,22 @@ def test_figures_of_a_state_stay_as_they_were(world: World) -> None:
             assert table[column].tolist() == then[column].tolist()
     for form in re.findall(r"<form.*?</form>", page.text, re.DOTALL):
         assert 'name="stand" value="alt"' in form
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"radius_m": 99.0}, {"radius_m": 0.0001}, {"radius_m": 100.0}, {"categories": CATEGORIES * 2}],
+    ids=["99 m", "under a millimetre", "100 m", "categories twice"],
+)
+def test_a_state_leads_only_to_figures_that_pages_have(
+    world: World, options: dict[str, Any]
+) -> None:
+    world.take("Alt", **options)
+    assert "Alt" in world.page()
+    addresses = re.findall(r'href="(/planung\?[^"]*stand=alt)"', world.html())
+    assert len(addresses) == (options.get("radius_m", 100.0) >= 100.0)
+    for address in addresses:
+        assert world.client.get(unescape(address)).status_code == 200
 
 
 def test_state_counts_its_own_people_and_knows_no_scenario(world: World) -> None:
@@ -410,6 +455,15 @@ def test_records_are_a_file_that_no_spreadsheet_runs(world: World) -> None:
     assert (row["name"], row["kinds"], row["ags_new"]) == ("'=cmd()", "added", CSTADT)
 
 
+def test_file_of_no_changed_records_has_its_heading(world: World) -> None:
+    world.take("Alt")
+    address = "/planung/vergleich/eintraege.csv?von=alt"
+    unchanged = world.client.get(address).text
+    assert unchanged == "id,name,kinds,art,ags_old,ags_new,moved_m\r\n"
+    fill(world.store, initiatives_of([place(7, ags=CSTADT, point=CENTRE)]))
+    assert world.client.get(address).text.startswith(unchanged)
+
+
 def test_map_and_table_have_the_same_figures_and_shades(grown: World) -> None:
     query = "?von=alt&ebene=gemeinde"
     html = grown.client.get(f"/planung/vergleich{query}").text
@@ -440,6 +494,26 @@ def test_differences_are_classed_around_none_by_what_is_better() -> None:
     ]
     far = differences_of(values, INDICATORS["entfernung"])
     assert far.shades.tolist()[:3] == [5, 5, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("ausserhalb", 0.5, "+1"),
+        ("ausserhalb", 2.5, "+3"),
+        ("ausserhalb", -0.5, "−1"),
+        ("ausserhalb", 0.4999, "0"),
+        ("anteil", 0.05, "+0,1"),
+        ("e2sfca", 1.005, "+1,01"),
+        ("entfernung", -0.125, "−0,13"),
+    ],
+)
+def test_differences_are_rounded_like_every_other_number(
+    name: str, value: float, text: str
+) -> None:
+    assert difference_text(value, INDICATORS[name]) == text
+    same = differences_of(np.array([value]), INDICATORS[name]).shades.tolist() == [3]
+    assert same == (text == "0")
 
 
 def test_no_difference_at_all_is_one_class() -> None:

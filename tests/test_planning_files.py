@@ -368,6 +368,19 @@ def test_when_too_many_files_are_made_others_are_told_when_to_come_back(
     assert small.client.get("/planung/export.png?ebene=kreis&umkreis=33").status_code == 200
 
 
+def test_a_finished_file_needs_no_place(small: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(files, "_room", room)
+    monkeypatch.setattr(files, "WAIT_S", 0.01)
+    made = small.client.get("/planung/export.csv?ebene=kreis&umkreis=34")
+    with room:
+        again = small.client.get("/planung/export.csv?ebene=kreis&umkreis=34")
+        scenario = small.client.get("/planung/export.csv?ebene=kreis&neu=7.15,50.05")
+    assert again.status_code == 200
+    assert again.data == made.data
+    assert scenario.status_code == 503
+
+
 def test_choice_without_any_place_still_makes_every_file(small: World) -> None:
     for kind in KINDS:
         response = small.client.get(f"/planung/export.{kind}?thema={THEMES[1]}&ebene=kreis")

@@ -356,3 +356,19 @@ def test_report_says_that_it_is_a_scenario(small: Snapshot, tmp_path: Path) -> N
     said = subtitle(figures_of(small, choice, TODAY))
     assert said.startswith("Szenario „Plan B“ mit 1 Änderung gegenüber heute")
     assert "Szenario" not in subtitle(figures_of(small, choice.today, TODAY))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/werte.json", "/export.csv", "/standorte.json", "/standorte.csv", "/szenario"],
+)
+def test_no_shared_cache_keeps_an_answer_about_a_scenario(client: FlaskClient, path: str) -> None:
+    answer = client.get(f"/planung{path}?neu=7.25,50.05,Halle")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_a_file_does_not_name_the_host_that_a_visitor_claims(client: FlaskClient) -> None:
+    answer = client.get("/planung/export.geojson", headers={"Host": "evil.example"})
+    assert answer.status_code == 200
+    assert "evil.example" not in answer.text

@@ -40,7 +40,7 @@ from geo_service.web.planning.siting_choice import (
 )
 from geo_service.web.planning.siting_words import describe_proof, summarise_sites
 from geo_service.web.queries import AddressError
-from geo_service.web.search import PlaceSearch
+from geo_service.web.search import Located, PlaceSearch
 
 AHEIM, BDORF, CSTADT = "07131001", "07131002", "07211000"
 NAMES = {AHEIM: "Aheim", BDORF: "Bdorf", CSTADT: "Cstadt"}
@@ -372,9 +372,14 @@ def test_a_question_without_a_quick_answer_offers_to_count(land: FlaskClient) ->
     assert response.status_code == 200
     assert "keine schnelle Antwort" in response.text
     assert "genau=1" in response.text
-    refused = land.get(f"/planung/standorte.json{query}")
-    assert refused.status_code == 503
-    assert "genau=1" in refused.get_json()["detail"]
+    values = land.get(f"/planung/standorte.json{query}")
+    file = land.get(f"/planung/standorte.csv{query}")
+    for refused in (values, file):
+        assert refused.status_code == 422
+        assert "Retry-After" not in refused.headers  # waiting never helps
+        assert refused.headers["Cache-Control"] == "no-store"
+        assert "genau=1" in refused.text
+    assert values.get_json()["status"] == 422
 
 
 def test_one_exact_answer_at_a_time(land: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -512,7 +517,8 @@ def test_names_of_a_list_are_never_code(client: FlaskClient, vector: str) -> Non
     plain.feed(posted(client, "name,lon,lat\nSaal,7.25,50.05\n", k="1").text)
     assert sorted(tags.names) == sorted(plain.names)
     assert tags.attributes == plain.attributes
-    assert tags.seen == [" ".join(vector.split())]
+    straight = re.sub("[\u202a-\u202e\u2066-\u2069]", "", vector)
+    assert tags.seen == [" ".join(straight.split())]
 
 
 @pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "+49", "-x", "＝1"])
@@ -532,6 +538,47 @@ def test_reading_a_list_leaves_nothing_behind(
     found = read_halls(LIST.encode(), small_territory(), locate=SEARCH.locate)
     assert found.candidates.ags == (BDORF, CSTADT)
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_list_whose_towns_take_long_is_read_as_far_as_time_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, asked = iter(range(0, 1000, 2)), []
+    monkeypatch.setattr("geo_service.web.planning.halls.time.monotonic", lambda: next(clock))
+
+    def locate(text: str) -> Located:
+        asked.append(text)
+        return SEARCH.locate("Cstadt")
+
+    rows = "".join(f"Saal {number};Ort {number}\n" for number in range(50))
+    found = read_halls(f"name;ort\n{rows}".encode(), small_territory(), locate=locate)
+    assert len(found.candidates.ids) == len(asked) == 1
+    assert found.refused[-1].startswith("ab Zeile 3: nicht gelesen")
+
+
+def test_equal_towns_of_a_list_are_looked_for_once() -> None:
+    asked = []
+
+    def locate(text: str) -> Located:
+        asked.append(text)
+        return SEARCH.locate(text)
+
+    rows = "".join(f"Saal {number};Cstadt\n" for number in range(50))
+    assert read_halls(f"name;ort\n{rows}".encode(), small_territory(), locate=locate)
+    assert asked == ["Cstadt"]
+
+
+def test_a_long_name_of_a_municipality_is_refused(client: FlaskClient) -> None:
+    answer = client.get(f"/planung/standorte?ausser={'a+' * 60}7")
+    assert answer.status_code == 400
+    assert "höchstens 100 Zeichen" in answer.text
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2067"])
+def test_names_of_a_list_turn_no_text_around(client: FlaskClient, mark: str) -> None:
+    text = f"name,lon,lat\nSaal{mark}X,7.25,50.05\n"
+    assert mark not in posted(client, text, k="1").text
+    assert mark not in posted(client, text, ".csv").text
 
 
 def test_a_scenario_counts_as_what_is_there(client: FlaskClient) -> None:

@@ -143,3 +143,43 @@ def test_markup_of_typst_is_printed() -> None:
     said = "#strong[x] *fett* $x^2$ <script>"
     text = text_of(render_report(dataclasses.replace(report(), summary=[said])))
     assert said in text
+
+
+def links_of(content: bytes) -> list[set[str]]:
+    """Return where the links of each page lead."""
+    return [
+        {str(one.get_object()["/A"]["/URI"]) for one in page.get("/Annots", [])}
+        for page in read(content).pages
+    ]
+
+
+def scenario(changes: int) -> tuple[str, str]:
+    """Return the address of a scenario, and what it changes."""
+    address = "https://example.org/planung?" + "&".join(
+        f"neu=7.{at:05d}%2C50.05000%2CTreff_neu_{at}" for at in range(changes)
+    )
+    return address, "; ".join(f"neu: Treff {at} in Musterstadt" for at in range(changes))
+
+
+@pytest.mark.parametrize("changes", [1, 20, 150])
+def test_scenario_is_printed_and_linked_whole(changes: int) -> None:
+    address, told = scenario(changes)
+    assert len(address) < 8_000
+    pairs = [("Änderungen", told), ("Dieselbe Auswertung im Internet", address)]
+    content = render_report(report(address=address, sections=[Section("Angaben", pairs=pairs)]))
+    assert set().union(*links_of(content)) == {address}
+    assert b"pdfuaid" in content
+    printed = "".join(text_of(content).replace("\u200b", "").split())
+    assert f"Treff{changes - 1}inMusterstadt" in printed
+    assert address.partition("?")[2] in printed or changes == 150  # which turns the page
+    assert f"Treff_neu_{changes - 1}" in printed
+    assert "…" not in printed
+
+
+@pytest.mark.parametrize(
+    "address", ["/planung", "javascript:alert(1)", scenario(400)[0], "https://x/\u200b"]
+)
+def test_what_is_no_whole_address_is_text_alone(address: str) -> None:
+    sections = [Section("Angaben", pairs=[("Dieselbe Auswertung im Internet", address)])]
+    content = render_report(report(address=address, sections=sections))
+    assert not any(links_of(content))

@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import math
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 import spopt.locate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.optimize import milp
 
 from geo_service.errors import QueryError
 from geo_service.population import seat_population
@@ -561,28 +561,38 @@ def test_a_process_that_fails_or_is_late_leaves_the_greedy_answer(
 ) -> None:
     monkeypatch.setattr(child, "_START", program)
     problem, goal = hard_problem()
-    start = time.monotonic()
     result = solve_in_process(problem, goal, time_limit_s=0.2, grace_s=0.3)
     assert result.method == "greedy"
-    assert time.monotonic() - start < 30
+    assert not result.is_optimal
+    quick = solve_greedy(problem, goal)
+    assert dataclasses.replace(result, seconds=0.0) == dataclasses.replace(quick, seconds=0.0)
 
 
-def test_other_threads_go_on_while_it_is_solved(territory: Territory) -> None:
+def test_other_threads_go_on_while_it_is_solved(
+    territory: Territory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """HiGHS gives up Python's lock: a web worker's other threads answer meanwhile."""
-    land = land_problem(territory)
     stop = threading.Event()
     turns = 0
+    turns_during: list[int] = []
 
     def count_turns() -> None:
         nonlocal turns
-        while not stop.wait(0.01):
+        while not stop.wait(0.001):
             turns += 1
 
+    def counted(*args: Any, **options: Any) -> Any:
+        before = turns
+        found = milp(*args, **options)
+        turns_during.append(turns - before)
+        return found
+
+    monkeypatch.setattr(exact, "milp", counted)
     thread = threading.Thread(target=count_turns)
     thread.start()
-    start = time.monotonic()
-    solve(land, Goal("mclp", sites=30), time_limit_s=2.0)
-    seconds = time.monotonic() - start
-    stop.set()
-    thread.join()
-    assert turns > seconds * 5
+    try:
+        solve(land_problem(territory), Goal("mclp", sites=30), time_limit_s=2.0)
+    finally:
+        stop.set()
+        thread.join()
+    assert max(turns_during) > 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import gc
 import json
 import multiprocessing
 import threading
 import time
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -308,6 +310,44 @@ def test_cache_is_bounded_in_bytes() -> None:
     assert derived.get(1, lambda: b"anew") == b"anew"
 
 
+class Watched:
+    """A key that tells when it is looked up."""
+
+    def __init__(self) -> None:
+        self.looked_up = threading.Event()
+
+    def __hash__(self) -> int:
+        self.looked_up.set()
+        return 7
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Watched)
+
+
+def test_value_made_twice_after_a_failure_is_counted_once() -> None:
+    """While one fails another waits, and makes it while a third makes it as well."""
+    derived = snapshot_module._Derived(max_bytes=1_000)
+    key, waiting = Watched(), Watched()
+
+    def make_as_a_third_does() -> bytes:
+        run_together([lambda: derived.get(key, lambda: b"third" * 80)])
+        return b"second" * 60
+
+    second = threading.Thread(target=derived.get, args=(waiting, make_as_a_third_does))
+
+    def fail() -> bytes:
+        second.start()
+        assert waiting.looked_up.wait(10)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        derived.get(key, fail)
+    second.join(10)
+    derived.get("other", lambda: b"x" * 500)
+    assert len(derived) == 2
+    assert derived.get(key, lambda: b"again") == b"second" * 60
+
+
 @dataclasses.dataclass
 class Body:
     content: bytes
@@ -333,6 +373,33 @@ def test_size_of_a_value_is_estimated(value: Any, least: int, most: int) -> None
 
 
 # ------------------------------------------------------------------------------ holder
+
+
+def test_holder_keeps_the_two_dated_states_opened_last(
+    holder: SnapshotHolder, small_land: Territory
+) -> None:
+    state = make_snapshot(small_land).as_state(
+        "Alt", "a", CoverageParameters(), today=TODAY, taken_at=NOW
+    )
+    current = holder.current()
+
+    def opened(slug: str) -> weakref.ref[Snapshot]:
+        return weakref.ref(holder.snapshot_of(current, dataclasses.replace(state, slug=slug)))
+
+    first = {slug: opened(slug) for slug in "abc"}
+    gc.collect()
+    assert [ref() is not None for ref in first.values()] == [False, True, True]
+    assert opened("b")() is first["b"]()
+    opened("d")
+    gc.collect()
+    assert [ref() is not None for ref in first.values()] == [False, True, False]
+
+
+def test_terrain_of_a_dated_state_remembers_less(small_land: Territory) -> None:
+    present = make_snapshot(small_land)
+    state = present.as_state("Alt", "alt", CoverageParameters(), today=TODAY, taken_at=NOW)
+    least = Snapshot.of_state(state, small_land).terrain().recent.most_bytes
+    assert 0 < least < present.terrain().recent.most_bytes / 2
 
 
 def test_holder_serves_one_object_per_revision(holder: SnapshotHolder, store: Store) -> None:

@@ -41,7 +41,7 @@ from geo_service.web.addresses import KEPT, PAUSE_S, AddressFinder
 from geo_service.web.filters import RADII_KM, TIMES, Filter, PlaceIndex, Selection
 from geo_service.web.places import Place, read_places
 from geo_service.web.queries import MAX_PLACE_TEXT, query_string, read_filter
-from geo_service.web.search import PlaceSearch, Spot
+from geo_service.web.search import Located, PlaceSearch, Spot
 from geo_service.web.timetable import Timetable
 
 MAINZ = (8.271855, 50.001959)
@@ -139,6 +139,20 @@ def test_the_town_of_an_address_is_found(
     assert found.spot.ags == "07315000"
     assert found.street
     assert (found.street.street, found.street.town) == (street, town)
+
+
+def test_a_text_of_many_words_asks_the_gazetteer_no_more_than_an_address(
+    search: PlaceSearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    find = search._gazetteer.find
+    monkeypatch.setattr(search._gazetteer, "find", lambda at: asked.append(at) or find(at))
+    search.locate(" ".join("abcdefghijklmnopqrstuvwxyz" * 3) + " 7")
+    assert 0 < len(asked) < 40
+
+
+def test_an_endless_text_means_nothing(search: PlaceSearch) -> None:
+    assert search.locate("Mainz " * 100) == Located(("Mainz " * 100).strip())
 
 
 def test_parts_of_an_address_reach_the_geocoder(search: PlaceSearch) -> None:

@@ -21,7 +21,7 @@ from geo_service.coverage.measure import (
 )
 from geo_service.coverage.parameters import LUO_QI_STEPS, MAX_RADIUS_M, METHOD, CoverageParameters
 from geo_service.coverage.places import PlaceCount, count_places, select_places
-from geo_service.coverage.terrain import Ground, Terrain
+from geo_service.coverage.terrain import TERRAIN_BYTES, Ground, Terrain
 
 __all__ = [
     "E2SFCA_PEOPLE",
@@ -30,6 +30,7 @@ __all__ = [
     "LUO_QI_STEPS",
     "MAX_RADIUS_M",
     "METHOD",
+    "TERRAIN_BYTES",
     "CoverageParameters",
     "Ground",
     "PlaceCount",

@@ -378,7 +378,7 @@ def _reason(
         return _too_small(people, parameters.minimum_people)
     if judgement == "uncertain":
         return (
-            f"ungewiss: {german_percent(low, down=True)} bis {_percent_up(high)} erreicht"
+            f"zu unsicher: {german_percent(low, down=True)} bis {_percent_up(high)} erreicht"
             " in 9 von 10 durchgerechneten Lagen der grob verorteten Orte"
         )
     if not some_place:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=np.generic)
 
-_MOST_BYTES: Final = 200_000_000
+TERRAIN_BYTES: Final = 200_000_000
 """What a terrain remembers; a hundred metre grid has 40 MB for one set of rough places."""
 
 
@@ -47,7 +47,7 @@ class Recent:
     """The arrays made last, by key; a thread that makes one holds up no other."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._values: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -60,7 +60,7 @@ class Recent:
         value = make()
         with self._lock:
             self._values[key] = value
-            while sum(kept.nbytes for kept in self._values.values()) > self._most_bytes:
+            while sum(kept.nbytes for kept in self._values.values()) > self.most_bytes:
                 self._values.popitem(last=False)
         return value
 
@@ -141,12 +141,12 @@ class Terrain:
     ground: Ground
     population: Population
     home: Ints
-    recent: Recent = field(default_factory=lambda: Recent(_MOST_BYTES), repr=False)
+    recent: Recent = field(default_factory=lambda: Recent(TERRAIN_BYTES), repr=False)
 
     @classmethod
-    def of(cls, ground: Ground, population: Population) -> Terrain:
-        """Put the people on their ground."""
-        return cls(ground, population, _home_of(population, ground))
+    def of(cls, ground: Ground, population: Population, most_bytes: int = TERRAIN_BYTES) -> Terrain:
+        """Put the people on their ground; it remembers at most `most_bytes`."""
+        return cls(ground, population, _home_of(population, ground), Recent(most_bytes))
 
     @cached_property
     def people(self) -> Floats:

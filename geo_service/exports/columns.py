@@ -113,7 +113,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "gap": Column("Lücke", "ja, nein oder leer: nicht beurteilt", width=8),
     "judgement": Column(
         "Urteil",
-        "Lücke, keine Lücke, ungewiss (hängt von grob verorteten Orten ab), zu klein, unbekannt",
+        "Lücke, keine Lücke, zu unsicher (hängt von groben Orten ab), zu klein, unbekannt",
         width=14,
     ),
     "gap_reason": Column("Grund", "Warum Lücke, oder warum nicht beurteilt", width=46),
@@ -139,10 +139,10 @@ WORDS: Final[Mapping[object, str]] = {
     "seat_points": "Sitzpunkte der Gemeinden",
     "grid_1km": "Zensus-Gitter 1 km",
     "grid_100m": "Zensus-Gitter 100 m",
-    "figures": "Geladene Zahlen, an den Sitzpunkten der Gemeinden",
+    "figures": "Geladene Zahlen, verteilt wie die Bevölkerung",
     "gap": "Lücke",
     "no_gap": "keine Lücke",
-    "uncertain": "ungewiss",
+    "uncertain": "zu unsicher",
     "too_small": "zu klein",
     "unknown": "unbekannt",
 }

@@ -204,17 +204,19 @@ def render_table(
     raise QueryError(f"kind: expected csv, xlsx or geojson, got {kind!r}")
 
 
-def render_rows(rows: Sequence[Mapping[str, object]]) -> bytes:
+def render_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> bytes:
     """Return rows as a CSV table; None stays empty.
 
-    UTF-8, commas, a heading of all keys in the order they come up; text that a spreadsheet
-    would run is neutralised.
+    UTF-8, commas, a heading of `columns`, which stand there without rows too, then of the
+    other keys in the order they come up; text that a spreadsheet would run is neutralised.
     """
-    heading = list(dict.fromkeys(key for row in rows for key in row))
+    heading = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
     return csv_bytes(heading, ([row.get(key) for key in heading] for row in rows))
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+def write_rows(
+    path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()
+) -> None:
     """Write what `render_rows` returns, whole or not at all.
 
     Raises
@@ -222,7 +224,7 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     QueryError
         If the file cannot be written there.
     """
-    _replace(path, render_rows(rows))
+    _replace(path, render_rows(rows, columns))
 
 
 def _kind_of(path: Path) -> ExportKind:

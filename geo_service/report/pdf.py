@@ -16,6 +16,11 @@ __all__ = ["render_report"]
 _TEMPLATE: Final = Path(__file__).with_name("report.typ")
 _SHORT: Final = 160
 _LONG: Final = 1_500
+_WHOLE: Final = 8_000
+"""A scenario's changes and its address; no link in a PDF may be longer."""
+
+_FOOT: Final = 400
+"""A longer address stands among the pairs alone, for half of one leads nowhere."""
 
 
 def render_report(report: Report) -> bytes:
@@ -50,18 +55,27 @@ def _content(report: Report) -> dict[str, Any]:
             [[_fit(cell.text, _SHORT), _fit(cell.below, _SHORT)] for cell in row]
             for row in report.rows
         ],
-        "sections": [_section(section) for section in report.sections],
+        "sections": [_section(section, report.address) for section in report.sections],
         "sources": [_fit(note, _LONG) for note in report.sources],
-        "address": _fit(report.address, 400),
+        "address": _fit(report.address, _FOOT) if len(report.address) <= _FOOT else "",
     }
 
 
-def _section(section: Section) -> dict[str, Any]:
+def _section(section: Section, address: str) -> dict[str, Any]:
     return {
         "title": _fit(section.title, _SHORT),
         "paragraphs": [_fit(text, _LONG) for text in section.paragraphs],
-        "pairs": [[_fit(label, _SHORT), _fit(text, _LONG)] for label, text in section.pairs],
+        "pairs": [
+            [_fit(label, _SHORT), _fit(text, _WHOLE), _target(text) if text == address else ""]
+            for label, text in section.pairs
+        ],
     }
+
+
+def _target(address: str) -> str:
+    """Return what a link may lead to: the address as it is, or nothing."""
+    whole = address.startswith(("https://", "http://")) and len(address) <= _WHOLE
+    return address if whole and plain(address, _WHOLE) == address else ""
 
 
 def _fit(text: str, limit: int) -> str:

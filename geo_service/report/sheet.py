@@ -61,7 +61,8 @@ class Report:
     sources
         The notes that the sources' licences ask for.
     address
-        Where the same figures are found, printed in the foot.
+        Where the same figures are found, printed in the foot unless it is very long; what
+        stands among the pairs of a section is linked (PDF/UA allows no links in a foot).
     """
 
     service: str

@@ -22,7 +22,7 @@ from geo_service.web.filters import (
     Filter,
     offer_key,
 )
-from geo_service.web.search import round_point
+from geo_service.web.search import MAX_CHARS, round_point
 from geo_service.web.wording import gettext
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ __all__ = [
 
 MAX_TEXT: Final = 100
 """Most characters of a word to search, or of a text of records."""
-MAX_PLACE_TEXT: Final = 200
-"""Most characters of a place; every label of ours fits."""
+MAX_PLACE_TEXT: Final = MAX_CHARS
+"""Most characters of a place."""
 MAX_CHOICES: Final = 20
 """Most values of one kind at once."""
 

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from geo_service.schema import Candidate, GeocodeResult
     from geo_service.snapshot import Territory
 
-__all__ = ["Located", "PlaceSearch", "Spot", "StreetAddress", "round_point"]
+__all__ = ["MAX_CHARS", "Located", "PlaceSearch", "Spot", "StreetAddress", "round_point"]
 
+MAX_CHARS: Final = 200
+"""Longest text that can mean a place; every label of ours fits."""
 SUGGESTIONS: Final = 8
+_TOWN_WORDS: Final = 6  # the Land's place names have up to four
 _MANY: Final = 64
 _SIMILAR: Final = 6
 _POSTCODE: Final = re.compile(r"(?<!\d)(\d{5})(?!\d)")
@@ -138,10 +141,10 @@ class PlaceSearch:
         """Find what `text` means.
 
         Also where it is an address: then the town is found, and `street` says what was not
-        looked for.
+        looked for. A text of over `MAX_CHARS` characters means nothing.
         """
         text = " ".join(text.split())
-        if not fold(text):
+        if not fold(text) or len(text) > MAX_CHARS:
             return Located(text)
         return (
             self._labelled(text)
@@ -303,7 +306,11 @@ def _begins(name: str, start: str) -> bool:
 
 
 def _address_parts(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the ways to read a text as (street, town), the plainest first."""
+    """Yield the ways to read a text as (street, town), the plainest and longest town first.
+
+    Without a comma or a postal code a town has at most `_TOWN_WORDS` words, so that a text of
+    many words asks the gazetteer no more often than an address does.
+    """
     pieces = [piece.strip() for piece in re.split(r"[,;\n]+", text) if piece.strip()]
     if len(pieces) > 1:
         yield ", ".join(pieces[:-1]), pieces[-1]
@@ -313,10 +320,10 @@ def _address_parts(text: str) -> Iterator[tuple[str, str]]:
     if code:
         yield text[: code.start()].strip(" ,"), text[code.start() :].strip(" ,")
     words = text.split()
-    for cut in range(1, len(words)):  # "Kaiserstraße 5 Mainz": the longest town first
-        yield " ".join(words[:cut]).strip(" ,"), " ".join(words[cut:])
-    for cut in range(len(words) - 1, 0, -1):  # "Mainz Kaiserstraße 5"
-        yield " ".join(words[cut:]), " ".join(words[:cut]).strip(" ,")
+    for cut in range(max(1, len(words) - _TOWN_WORDS), len(words)):
+        yield " ".join(words[:cut]).strip(" ,"), " ".join(words[cut:])  # "Kaiserstraße 5 Mainz"
+    for cut in range(min(_TOWN_WORDS, len(words) - 1), 0, -1):
+        yield " ".join(words[cut:]), " ".join(words[:cut]).strip(" ,")  # "Mainz Kaiserstraße 5"
 
 
 def _area_keys(territory: Territory) -> Mapping[str, tuple[str, str]]:

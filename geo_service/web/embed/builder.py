@@ -117,11 +117,6 @@ class BuilderPage:
         """Return the height that frames have unless another is asked for."""
         return HEIGHT
 
-    @property
-    def needs_key(self) -> bool:
-        """Whether embedding needs a partner key."""
-        return the_site().settings.embed_only_partners
-
     def value(self, name: str, default: str = "") -> str:
         """Return what was given for a field that has one value."""
         return self.args.get(name, default)
@@ -219,7 +214,8 @@ def _read_height(args: MultiDict[str, str]) -> int | None:
     if not text:
         return None
     least, most = HEIGHTS
-    if not (text.isascii() and text.isdigit() and least <= int(text[:6]) <= most):
+    digits = text.isascii() and text.isdigit() and len(text) <= 6
+    if not (digits and least <= int(text) <= most):
         said = f"Die Höhe muss eine ganze Zahl von {least} bis {most} Pixeln sein."
         raise AddressError("hoehe", said)
     return int(text)

@@ -130,9 +130,11 @@ def _read(view: View, path: str, args: MultiDict[str, str]) -> Embed:
 
 def _most(args: MultiDict[str, str], name: str, default: int) -> int:
     text = read_text(args, name)
-    if text and not (text.isascii() and text.isdigit() and int(text)):
-        raise AddressError(name, f"{name}: expected a whole number of pixels above 0, got {text}")
-    return min(int(text[:6]), default) if text else default
+    digits = text.isascii() and text.isdigit() and len(text) <= 6
+    if text and not (digits and int(text)):
+        said = f"{name}: expected a whole number of pixels from 1 to 999999, got {text}"
+        raise AddressError(name, said)
+    return min(int(text), default) if text else default
 
 
 def _xml(content: Mapping[str, Any]) -> str:

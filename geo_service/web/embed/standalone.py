@@ -268,7 +268,7 @@ class StandaloneMap:
 
 
 def write_whole(files: Mapping[Path, bytes]) -> None:
-    """Write all of `files` or none: beside their places first, then into them.
+    """Write each file whole: all beside their places first, then one by one into them.
 
     Raises
     ------

@@ -18,11 +18,12 @@ from geo_service.formats import german_date, german_distance, german_number
 from geo_service.names import slug
 from geo_service.snapshot import CURRENT
 from geo_service.web.answers import Body, answer
-from geo_service.web.place_pages import public_address
+from geo_service.web.planning.answers import kept, packed_borders, page_body, page_bounds
 from geo_service.web.planning.figures import area_index
-from geo_service.web.planning.pages import _body, _borders, _bounds, asked_choice, planning
+from geo_service.web.planning.pages import asked_choice, planning
 from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS, Choice, query_string
 from geo_service.web.planning.states import (
+    CHANGED_COLUMNS,
     EXPORT_COLUMNS,
     PART_MEANINGS,
     StateChoice,
@@ -34,13 +35,12 @@ from geo_service.web.planning.states import (
     describe_state,
     read_states,
     record_rows,
+    shown_of,
 )
 from geo_service.web.planning.tables import PER_PAGE, can_drill
 from geo_service.web.site import View, the_site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from geo_service.changes import RecordChange
     from geo_service.snapshot import Territory
     from geo_service.store import StateSummary
@@ -62,15 +62,16 @@ _FINER: Final = {"kreis": "verbandsgemeinde", "verbandsgemeinde": "gemeinde"}
 @planning.get("/vergleich")
 def compare_states() -> Response:
     """Show what became of a dated state: summary, map, table and records."""
-    view, shown = asked_choice()
+    view, asked = asked_choice()
+    shown = shown_of(asked)
     choice = read_states(request.args, shown, view.snapshot.states)
 
     def make() -> Body:
         page = ComparisonPage(view, shown, choice)
         drawn = _map(view, page.comparison) if page.comparison else None
-        return _body(view, "planung/vergleich.html", page=page, map=drawn)
+        return page_body(view, "planung/vergleich.html", page=page, map=drawn)
 
-    return answer(_kept(view, ("page", choice and choice.query(), shown), make))
+    return answer(kept(view, ("states", "page", choice and choice.query(), shown), make))
 
 
 @planning.get("/vergleich/werte.json")
@@ -82,7 +83,7 @@ def compared_values() -> Response:
         content = _values_json(comparison)
         return Body(content, "application/json", view.snapshot.revision, quality=5)
 
-    return answer(_kept(view, ("values", comparison.choice.query()), make))
+    return answer(kept(view, ("states", "values", comparison.choice.query()), make))
 
 
 @planning.get("/vergleich/export.<kind>")
@@ -92,7 +93,8 @@ def export_comparison(kind: str) -> Response:
         raise NotFoundError(f"Diese Art von Datei gibt es nicht: {', '.join(get_args(FileKind))}.")
     view, comparison = _asked()
     make = partial(_file, view, comparison, cast("FileKind", kind))
-    return _as_file(_kept(view, (kind, comparison.choice.query()), make), comparison, "", kind)
+    body = kept(view, ("states", kind, comparison.choice.query()), make)
+    return _as_file(body, comparison, "", kind)
 
 
 @planning.get("/vergleich/eintraege.csv")
@@ -101,17 +103,17 @@ def export_records() -> Response:
     view, comparison = _asked()
 
     def make() -> Body:
-        content = render_rows(record_rows(comparison))
+        content = render_rows(record_rows(comparison), CHANGED_COLUMNS)
         return Body(content, MEDIA_TYPES["csv"], view.snapshot.revision, quality=4)
 
-    body = _kept(view, ("records", comparison.choice.query()), make)
+    body = kept(view, ("states", "records", comparison.choice.query()), make)
     return _as_file(body, comparison, "eintraege", "csv")
 
 
 def _asked() -> tuple[View, StateComparison]:
     """Return the comparison that the address asks for."""
-    view, shown = asked_choice()
-    choice = read_states(request.args, replace(shown, page=1), view.snapshot.states)
+    view, asked = asked_choice()
+    choice = read_states(request.args, replace(shown_of(asked), page=1), view.snapshot.states)
     if choice is None:
         raise NotFoundError("Welche Stände verglichen werden, steht nicht in der Adresse.")
     return view, _compare(view, choice)
@@ -119,10 +121,6 @@ def _asked() -> tuple[View, StateComparison]:
 
 def _compare(view: View, choice: StateChoice) -> StateComparison:
     return compare_dated(the_site().holder, view.snapshot, choice, view.today)
-
-
-def _kept(view: View, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
-    return view.snapshot.derive(("states", view.today, *key), make)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +415,7 @@ def _map(view: View, comparison: StateComparison) -> maps.MapParts:
     """Return the difference map; within an area with the borders of its Kreis alone."""
     shown = comparison.choice.shown
     kreis = shown.area[:5] or None
-    version = _borders(view, shown.level, kreis).tag[:10]
+    version = packed_borders(view, shown.level, kreis).tag[:10]
     drill = comparison.choice.query(area="KEY", level=_FINER.get(shown.level, "gemeinde"), page=1)
     options = maps.ChoroplethOptions(
         borders_url=url_for("planning.borders", level=shown.level, kreis=kreis, v=version),
@@ -425,7 +423,7 @@ def _map(view: View, comparison: StateComparison) -> maps.MapParts:
         drill_url=url_for("planning.compare_states") + drill,
         area_url=url_for("area_pages.area", key="KEY"),
         revision=view.snapshot.revision,
-        bounds=_bounds(view),
+        bounds=page_bounds(view),
         view=comparison.region.bounds if shown.area else None,
     )
     return maps.build_choropleth_map(options)
@@ -438,7 +436,9 @@ def _file(view: View, comparison: StateComparison, kind: FileKind) -> Body:
             crossed=table["crossed"].map(CROSSING_NAMES),
             crossed_by=table["crossed_by"].map(PART_NAMES),
         )
-    address = public_address(url_for("planning.compare_states")) + comparison.choice.query()
+    # Files are kept: what a visitor claims the host to be must never get into one.
+    home = the_site().settings.public_url
+    address = home + url_for("planning.compare_states") + comparison.choice.query()
     content = render_table(
         kind,
         table,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -103,5 +105,11 @@ def _legend(
 
 
 def _rounded(values: Floats | float, indicator: Indicator) -> Floats:
-    rounded = np.round(np.asarray(values, np.float64), _DECIMALS.get(indicator.name, 0))
-    return np.asarray(rounded, dtype=np.float64)
+    """Round half away from zero on the decimal that Python prints, like `formats`."""
+    step = Decimal(1).scaleb(-_DECIMALS.get(indicator.name, 0))
+    given = np.asarray(values, np.float64)
+    rounded = [
+        float(Decimal(str(value)).quantize(step, ROUND_HALF_UP)) if math.isfinite(value) else value
+        for value in given.ravel().tolist()
+    ]
+    return np.array(rounded, dtype=np.float64).reshape(given.shape)

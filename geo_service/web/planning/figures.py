@@ -55,6 +55,7 @@ __all__ = [
     "region_row",
     "scaled",
     "territory_key",
+    "towns_inside",
     "value_text",
 ]
 
@@ -97,9 +98,9 @@ class Figures:
     """What a choice comes to.
 
     `coverage` has a row per area shown, sorted by key; `whole` is the one row of the Land,
-    or of the Kreis or Verbandsgemeinde that they lie in. `values`, `low` and `high` are the
-    indicator and its bounds in its unit, a value per row; bounds are missing where the place
-    of a point does not matter. `people` says who is counted where, `notes` are the source
+    or of the Kreis or Verbandsgemeinde that they lie in. `values` and `ranges` are the
+    indicator and the ends of its range in its unit, a value per row; ends are missing where the
+    place of a point does not matter. `people` says who is counted where, `notes` are the source
     notes, `changes` what the scenario changes.
     """
 
@@ -137,7 +138,7 @@ class Figures:
         return scaled(self.coverage, self.indicator, self.indicator.column)
 
     @cached_property
-    def bounds(self) -> tuple[Floats, Floats]:
+    def ranges(self) -> tuple[Floats, Floats]:
         """Return the ends of the indicator's range (docs/coverage.md), in its unit."""
         if not self.indicator.low:
             missing = np.full(len(self.values), np.nan)
@@ -246,6 +247,12 @@ def area_index(territory: Territory) -> AreaIndex:
     return AreaIndex(territory.municipalities, territory.successors)
 
 
+def towns_inside(territory: Territory, key: str) -> pd.DataFrame:
+    """Return the rows of the municipalities that the area of a key has."""
+    towns = territory.municipalities
+    return towns[towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(key)]]] == key]
+
+
 def value_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) -> str:
     """Write a value of an indicator, in its unit.
 
@@ -270,13 +277,13 @@ def value_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) ->
 
 
 def range_text(low: float, high: float, value: str, indicator: Indicator) -> str:
-    """Write the bounds of a figure, empty where they read like the figure itself.
+    """Write the range of a figure, empty where both ends read like the figure itself.
 
     >>> from geo_service.web.planning.query import INDICATORS
     >>> range_text(48.0, 71.2, "62 %", INDICATORS["anteil"])
     '48–71 %'
     """
-    least, most = (value_text(bound, indicator, missing="") for bound in (low, high))
+    least, most = (value_text(end, indicator, missing="") for end in (low, high))
     if not least or not most or least == most == value:
         return ""
     return f"{least.removesuffix(f' {indicator.unit}')}–{most}"
@@ -368,10 +375,9 @@ def describe_people(snapshot: Snapshot, choice: Choice) -> str:
 
 def _inside(territory: Territory, level: Level, area: str) -> NDArray[np.bool_]:
     """Return which areas of a level, sorted by key, share a municipality with an area."""
-    municipalities = territory.municipalities
-    mine = municipalities[KEY_COLUMN[LEVEL_OF_LENGTH[len(area)]]] == area
-    keys = np.unique(municipalities[KEY_COLUMN[level]].to_numpy(dtype=object))
-    return np.isin(keys, municipalities.loc[mine, KEY_COLUMN[level]].to_numpy(dtype=object))
+    column = KEY_COLUMN[level]
+    keys = np.unique(territory.municipalities[column].to_numpy(dtype=object))
+    return np.isin(keys, towns_inside(territory, area)[column].to_numpy(dtype=object))
 
 
 def _rows(table: Coverage, chosen: NDArray[np.bool_]) -> Coverage:

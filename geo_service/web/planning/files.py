@@ -23,7 +23,7 @@ from geo_service.map_images import ImageKind, draw_choropleth
 from geo_service.names import slug
 from geo_service.report import render_report
 from geo_service.web.answers import HTML, Body, answer
-from geo_service.web.place_pages import public_address
+from geo_service.web.planning.answers import caching
 from geo_service.web.planning.figures import Figures, figures_of
 from geo_service.web.planning.pages import asked_choice, planning
 from geo_service.web.planning.pictures import areas_of, layer_style, map_picture
@@ -77,14 +77,13 @@ def export(kind: str) -> Response:
     choice = choice.measured
     sheet = _asked_sheet() if kind in {"png", "svg"} else ""
     figures = figures_of(view.snapshot, choice, view.today)
-    make = partial(_body, view, figures, cast("FileKind", kind), sheet)
+    make = partial(_make, view, figures, cast("FileKind", kind), sheet)
     key = ("planning file", view.today, kind, sheet, choice)
     try:
-        with _turn():
-            body = view.snapshot.derive(key, make) if choice.kept else make()
+        body = view.snapshot.derive(key, make) if choice.kept else make()
     except _BusyError:
         return _busy()
-    response = answer(body)
+    response = answer(body, cache=caching(choice))
     shown = "inline" if kind in _SHOWN else "attachment"
     name = file_name(figures, cast("FileKind", kind))
     response.headers["Content-Disposition"] = f'{shown}; filename="{name}"'
@@ -160,7 +159,12 @@ def _classes(figures: Figures) -> str:
 
 
 def _address(choice: Choice) -> str:
-    return public_address(url_for("planning.overview")) + query_string(choice)
+    """Return the page's address; without the service's own name where that is not set.
+
+    Files are kept: what a visitor claims the host to be must never get into one.
+    """
+    home = the_site().settings.public_url
+    return home + url_for("planning.overview") + query_string(choice)
 
 
 def _asked_sheet() -> str:
@@ -171,15 +175,20 @@ def _asked_sheet() -> str:
     return sheet
 
 
-def _body(view: View, figures: Figures, kind: FileKind, sheet: str) -> Body:
-    if kind in EXPORT_KINDS:
-        content = _table(view, figures, kind)
-    elif kind == "pdf":
-        content = _report(view, figures)
-    else:
-        picture = map_picture(view, figures)
-        content = draw_choropleth(picture, kind=cast("ImageKind", kind), sheet=sheet)
+def _make(view: View, figures: Figures, kind: FileKind, sheet: str) -> Body:
+    """Make a file in its turn; one that is kept needs none."""
+    with _turn():
+        content = _content(view, figures, kind, sheet)
     return Body(content, _MEDIA_TYPES[kind], view.snapshot.revision, quality=4)
+
+
+def _content(view: View, figures: Figures, kind: FileKind, sheet: str) -> bytes:
+    if kind in EXPORT_KINDS:
+        return _table(view, figures, kind)
+    if kind == "pdf":
+        return _report(view, figures)
+    picture = map_picture(view, figures)
+    return draw_choropleth(picture, kind=cast("ImageKind", kind), sheet=sheet)
 
 
 def _table(view: View, figures: Figures, kind: ExportKind) -> bytes:

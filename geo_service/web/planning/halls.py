@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,13 +26,17 @@ if TYPE_CHECKING:
     from geo_service.snapshot import Territory
     from geo_service.web.search import Located
 
-__all__ = ["MAX_BYTES", "MAX_ROWS", "Halls", "read_halls"]
+__all__ = ["MAX_BYTES", "MAX_ROWS", "SECONDS", "Halls", "read_halls"]
 
 MAX_BYTES: Final = 1_000_000
 MAX_ROWS: Final = 2_000
 _LIMITS: Final = Limits(
     file_bytes=MAX_BYTES, rows=100_000, columns=40, cells=500_000, cell_chars=2_000, seconds=5
 )
+SECONDS: Final = 3.0
+"""How long the towns of a list are looked for; rows with lon and lat take next to nothing."""
+_TOO_LONG: Final = "die Orte zu suchen dauert zu lange; mit lon und lat geht es sofort"
+_MAX_PLACE: Final = 80
 _MAX_NAME: Final = 120
 _MAX_SHOWN: Final = 60
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -41,6 +48,8 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Headings that are understood, in any spelling."""
 
+_BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the direction of what follows them."""
 _EXPECTED: Final = (
     "eine CSV-Datei mit den Spalten name, lon, lat (Grad, WGS 84) oder name, ort, plz"
 )
@@ -85,7 +94,11 @@ def read_halls(
     columns = _columns(rows[0], name)
     found: list[tuple[str, float, float]] = []
     refused = []
+    locate, ends_at = cache(locate), time.monotonic() + SECONDS
     for line, row in zip(lines[1:], rows[1:], strict=True):
+        if time.monotonic() > ends_at:
+            refused.append(f"ab Zeile {line}: nicht gelesen, {_TOO_LONG}")
+            break
         cells = {key: row[at].strip() if at < len(row) else "" for key, at in columns.items()}
         spot = _spot(cells, locate)
         if isinstance(spot, str):
@@ -145,7 +158,7 @@ def _spot(cells: Mapping[str, str], locate: Callable[[str], Located]) -> tuple[f
     text = " ".join(filter(None, (cells.get("postcode", ""), cells.get("town", ""))))
     if not text:
         return "Erwartet werden lon und lat, oder ort oder plz; gekommen ist nichts"
-    located = locate(text[:200])
+    located = locate(text[:_MAX_PLACE])
     if located.spot is None:
         options = "; ".join(located.options[:3])
         hint = f" (gemeint sein kann: {options})" if options else ""
@@ -170,7 +183,7 @@ def _label(cells: Mapping[str, str], line: int) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(CONTROL.sub(" ", text).split())
+    return " ".join(_BIDI.sub("", CONTROL.sub(" ", text)).split())
 
 
 def _shown(text: str) -> str:

@@ -8,16 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast, get_args
 from urllib.parse import urlencode
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from markupsafe import escape
 
 from geo_service import maps
 from geo_service.coverage import FEW_PEOPLE, FEW_PLACES, CoverageParameters
 from geo_service.errors import NotFoundError
 from geo_service.schema import Level
-from geo_service.snapshot import Snapshot
-from geo_service.web.answers import HTML, Body, answer
+from geo_service.web.answers import Body, answer
 from geo_service.web.languages import neutral_url_for, page_variant
+from geo_service.web.planning.answers import caching, kept, packed_borders, page_body, page_bounds
 from geo_service.web.planning.figures import area_index, figures_of, territory_key
 from geo_service.web.planning.method import CONTENTS, INDICATOR_TEXTS
 from geo_service.web.planning.query import Choice, query_string, read_choice, read_pair
@@ -33,8 +33,6 @@ from geo_service.web.queries import AddressError, check_encoding
 from geo_service.web.site import View, the_site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flask import Response
 
     from geo_service.web.planning.figures import Figures
@@ -67,9 +65,9 @@ def overview() -> Response:
     def make() -> Body:
         figures = figures_of(view.snapshot, choice, view.today)
         drawn = choropleth(view, figures)
-        return _body(view, "planung/start.html", page=FiguresPage(figures), map=drawn)
+        return page_body(view, "planung/start.html", page=FiguresPage(figures), map=drawn)
 
-    return answer(_kept(view, ("page", choice), make))
+    return answer(kept(view, ("page", choice), make), cache=caching(choice))
 
 
 @planning.get("/werte.json")
@@ -82,7 +80,7 @@ def values() -> Response:
         figures = figures_of(view.snapshot, choice, view.today)
         return Body(values_json(figures), "application/json", view.snapshot.revision, quality=5)
 
-    return answer(_kept(view, ("values", choice), make))
+    return answer(kept(view, ("values", choice), make), cache=caching(choice))
 
 
 @planning.get("/grenzen/<level>.json")
@@ -94,7 +92,7 @@ def borders(level: str) -> Response:
     kreis = request.args.get("kreis")
     if kreis is not None and kreis not in view.kreise:
         raise AddressError("kreis", "Angabe „kreis“: Erwartet wird der Schlüssel eines Kreises.")
-    body = _borders(view, cast("Level", level), kreis)
+    body = packed_borders(view, cast("Level", level), kreis)
     current = request.args.get("v") == body.tag[:10]
     return answer(body, cache=FOREVER if current else ONE_DAY)
 
@@ -105,11 +103,11 @@ def map_script() -> Response:
     view = the_site().view()
 
     def make() -> Body:
-        options = maps.ChoroplethOptions("", "", "", "", view.snapshot.revision, _bounds(view))
+        options = maps.ChoroplethOptions("", "", "", "", view.snapshot.revision, page_bounds(view))
         script = maps.build_choropleth_map(options).script.encode()
         return Body(script, "text/javascript; charset=utf-8")
 
-    return answer(_kept(view, ("script",), make))
+    return answer(kept(view, ("script",), make))
 
 
 @planning.get("/gebiete")
@@ -122,7 +120,7 @@ def compare() -> Response:
 
     def make() -> Body:
         comparison = Comparison.of(view.snapshot, choice, pair, view.today) if pair else None
-        return _body(
+        return page_body(
             view,
             "planung/gebiete.html",
             comparison=comparison,
@@ -133,7 +131,7 @@ def compare() -> Response:
             offered=[one for one in index.areas.values() if one.level != "gemeinde"],
         )
 
-    return answer(_kept(view, ("compare", choice, pair), make))
+    return answer(kept(view, ("compare", choice, pair), make))
 
 
 @planning.get("/methode")
@@ -141,7 +139,7 @@ def method() -> Response:
     """Say how every figure is made, and what it does not say."""
     view = the_site().view()
     make = partial(
-        _body,
+        page_body,
         view,
         "planung/methode.html",
         parameters=CoverageParameters(),
@@ -150,7 +148,7 @@ def method() -> Response:
         few_places=FEW_PLACES,
         few_people=FEW_PEOPLE,
     )
-    return answer(_kept(view, ("method",), make))
+    return answer(kept(view, ("method",), make))
 
 
 def asked_choice(*, without: tuple[str, ...] = (), dated: bool = False) -> tuple[View, Choice]:
@@ -179,9 +177,7 @@ def _as_it_was(view: View, slug: str) -> View:
     if state.boundaries != territory.boundaries:
         text = f"„{state.name}“ ist in anderen Grenzen gemessen und lässt sich nicht mehr zeigen."
         raise AddressError("stand", text)
-    snapshot = view.snapshot.derive(
-        ("snapshot of a state", slug), lambda: Snapshot.of_state(state, territory)
-    )
+    snapshot = the_site().holder.snapshot_of(view.snapshot, state)
     return replace(view, snapshot=snapshot, now=dt.datetime.combine(state.today, view.now.timetz()))
 
 
@@ -192,19 +188,6 @@ def _pair_query(choice: Choice, pair: tuple[str, str] | None) -> str:
 
 def _all_keys(view: View) -> frozenset[str]:
     return view.area_keys | {territory_key(view.snapshot.territory)}
-
-
-def _borders(view: View, level: Level, kreis: str | None) -> Body:
-    territory = view.snapshot.territory
-
-    def make() -> Body:
-        thinned = view.backdrop.get(
-            territory, ("thinned",), partial(maps.thin_borders, territory.municipalities)
-        )
-        text = maps.packed_borders(thinned, level=level, kreis_key=kreis, note=view.border_note)
-        return Body(text, "application/json")
-
-    return view.backdrop.get(territory, ("packed borders", level, kreis), make)
 
 
 def choropleth(
@@ -223,14 +206,14 @@ def choropleth(
     kreis = choice.area[:5] or None
 
     def make() -> maps.MapParts:
-        version = _borders(view, choice.level, kreis).tag[:10]
+        version = packed_borders(view, choice.level, kreis).tag[:10]
         options = maps.ChoroplethOptions(
             borders_url=url_for("planning.borders", level=choice.level, kreis=kreis, v=version),
             values_url=_VALUES,
             drill_url=_DRILL,
             area_url=url_for("area_pages.area", key="KEY"),
             revision=figures.revision,
-            bounds=_bounds(view),
+            bounds=page_bounds(view),
             view=figures.region.bounds if choice.area else None,
         )
         return maps.build_choropleth_map(options)
@@ -240,20 +223,3 @@ def choropleth(
     deeper = url_for(drill) + drill_query(choice, "KEY")
     html = built.html.replace(_VALUES, str(escape(asked))).replace(_DRILL, str(escape(deeper)))
     return replace(built, html=html)
-
-
-def _bounds(view: View) -> tuple[float, float, float, float]:
-    west, south, east, north = view.snapshot.territory.bounds
-    return round(west, 3), round(south, 3), round(east, 3), round(north, 3)
-
-
-def _kept(view: View, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
-    """Make a body once per revision and day; that of a scenario each time."""
-    if any(isinstance(part, Choice) and not part.kept for part in key):
-        return make()
-    return view.snapshot.derive(("planning", view.today, *key), make)
-
-
-def _body(view: View, template: str, **values: object) -> Body:
-    text = render_template(template, query=query_string, view=view, **values)
-    return Body(text.encode(), HTML, view.snapshot.revision, quality=5)

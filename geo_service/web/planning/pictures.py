@@ -14,7 +14,7 @@ from geo_service.exports import LayerClass, LayerHatch, LayerStyle
 from geo_service.formats import german_date, german_number
 from geo_service.map_images import LegendClass, MapPicture, Overlay
 from geo_service.schema import KEY_COLUMN, METRIC_CRS, check_areas
-from geo_service.web.planning.query import LEVEL_OF_LENGTH
+from geo_service.web.planning.figures import towns_inside
 from geo_service.web.planning.summary import LEVEL_NAMES, describe_choice, describe_scenario
 
 if TYPE_CHECKING:
@@ -128,11 +128,9 @@ def _outlines(view: View, figures: Figures) -> Shapes:
         return np.array([], dtype=object)
     if not choice.area:
         coarser = "kreis"
-    municipalities = view.snapshot.territory.municipalities
-    if choice.area:
-        inside = municipalities[KEY_COLUMN[LEVEL_OF_LENGTH[len(choice.area)]]] == choice.area
-        municipalities = municipalities[inside]
-    return metric_shapes(view, coarser, municipalities[KEY_COLUMN[coarser]].unique().tolist())
+    territory = view.snapshot.territory
+    towns = towns_inside(territory, choice.area) if choice.area else territory.municipalities
+    return metric_shapes(view, coarser, towns[KEY_COLUMN[coarser]].unique().tolist())
 
 
 def metric_shapes(view: View, level: Level, keys: Sequence[str]) -> Shapes:

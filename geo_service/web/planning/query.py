@@ -395,10 +395,8 @@ def plain_number(value: float) -> str:
 
 
 def _normal(choice: Choice) -> Choice:
-    """Leave out what says nothing: own breaks set the number of classes, usual order is none."""
-    classes = len(choice.breaks) + 1 if choice.breaks else choice.classes
-    if choice.breaks:
-        classes = Choice().classes
+    """Leave out what says nothing: a number of classes beside own breaks, the usual order."""
+    classes = Choice().classes if choice.breaks else choice.classes
     sort = "" if choice.sort == choice.indicator_name else choice.sort
     usual = COLUMNS[sort or choice.indicator_name].descending
     descending = None if choice.descending == usual else choice.descending

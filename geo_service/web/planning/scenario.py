@@ -17,11 +17,11 @@ from geo_service.scenarios import (
     read_scenario,
     scenario_pairs,
 )
-from geo_service.schema import KEY_COLUMN
 from geo_service.web.answers import HTML, Body, answer
-from geo_service.web.planning.figures import area_index, figures_of
+from geo_service.web.planning.answers import PRIVATE
+from geo_service.web.planning.figures import area_index, figures_of, towns_inside
 from geo_service.web.planning.pages import asked_choice, choropleth, planning
-from geo_service.web.planning.query import LEVEL_OF_LENGTH, Choice, query_string
+from geo_service.web.planning.query import Choice, query_string
 from geo_service.web.planning.scenario_difference import ScenarioPage, as_json, difference_json
 from geo_service.web.queries import AddressError
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["planning"]
 
-PRIVATE: Final = "private, no-cache"
 MAX_PLACES: Final = 5_000
 """More places of today are not drawn; the planner is asked to choose an area."""
 
@@ -139,9 +138,8 @@ def _places(view: View, choice: Choice) -> dict[str, object]:
     chosen = select_places(table, choice.parameters, today=view.today)
     chosen &= table.geometry.notna().to_numpy()
     if choice.area:
-        towns = view.snapshot.municipalities
-        inside = towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(choice.area)]]] == choice.area
-        chosen &= table["ags"].isin(towns.loc[inside, "ags"]).to_numpy(dtype=bool)
+        inside = towns_inside(view.snapshot.territory, choice.area)["ags"]
+        chosen &= table["ags"].isin(inside).to_numpy(dtype=bool)
     count = int(chosen.sum())
     if count > MAX_PLACES:
         return {"count": count, "places": []}

@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from geo_service.coverage import measure_reach, select_places
 from geo_service.errors import GeoServiceError
-from geo_service.schema import FINE_PRECISIONS, KEY_COLUMN
+from geo_service.schema import FINE_PRECISIONS
 from geo_service.siting import (
     MAX_SITES,
     Candidates,
@@ -32,9 +32,10 @@ from geo_service.web.planning.figures import (
     describe_people,
     people_of,
     territory_key,
+    towns_inside,
 )
 from geo_service.web.planning.planned import planned_places
-from geo_service.web.planning.query import LEVEL_OF_LENGTH, refuse
+from geo_service.web.planning.query import refuse
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -365,9 +366,7 @@ def _candidates(territory: Territory) -> tuple[Candidates, Mapping[str, tuple[fl
 
 def _inside(territory: Territory, area: str) -> frozenset[str]:
     """Return the municipalities in a Kreis or Verbandsgemeinde."""
-    towns = territory.municipalities
-    mine = towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(area)]]] == area
-    return frozenset(towns.loc[mine, "ags"].tolist())
+    return frozenset(towns_inside(territory, area)["ags"].tolist())
 
 
 def _check_forced(

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from flask import Response, render_template, request, url_for
+from flask import Response, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from geo_service import maps
@@ -19,12 +19,13 @@ from geo_service.names import slug
 from geo_service.scenarios import MAX_CHANGES, MAX_NAME, scenario_pairs
 from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.siting import MAX_SITES
-from geo_service.web.answers import HTML, Body, answer
+from geo_service.web.answers import Body, answer
 from geo_service.web.place_pages import public_address
 from geo_service.web.places import GROUP_NAMES
+from geo_service.web.planning.answers import caching, kept, packed_borders, page_body, page_bounds
 from geo_service.web.planning.figures import area_index
 from geo_service.web.planning.halls import MAX_BYTES, MAX_ROWS, Halls, read_halls
-from geo_service.web.planning.pages import _borders, _bounds, _kept, planning
+from geo_service.web.planning.pages import planning
 from geo_service.web.planning.query import (
     PRECISION_NAMES,
     plain_number,
@@ -131,18 +132,13 @@ class SitingPage:
 
     @property
     def back(self) -> str:
-        """Return the query string of the figures of today."""
+        """Return the query string of the places that are there, and of their figures."""
         return query_string(self.choice.base)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Return all parameters, for a form that sends a list along."""
         return siting_pairs(self.choice)
-
-    @property
-    def map_pairs(self) -> str:
-        """Return the query string of the places that are there."""
-        return query_string(self.choice.base)
 
     @property
     def scenario_pairs(self) -> list[tuple[str, str]]:
@@ -266,7 +262,7 @@ class SitingPage:
         """Write what holds afterwards."""
         if self.answered.is_distance:
             return german_distance(value, missing="–")
-        return german_percent(value, 1, down=True)
+        return german_percent(value, 1)
 
     def origins(self, row: SiteRow) -> tuple[str, int]:
         """Name where a place's people live, and say how many more municipalities there are."""
@@ -328,8 +324,8 @@ class SitingPage:
         """Return the map."""
         view, area = self.view, self.choice.base.area
         kreis = area[:5] or None
-        borders = _borders(view, "gemeinde", kreis if not self.choice.everyone else None)
-        outline = _borders(view, "kreis", None)
+        borders = packed_borders(view, "gemeinde", kreis if not self.choice.everyone else None)
+        outline = packed_borders(view, "kreis", None)
         options = maps.SitesMapOptions(
             borders_url=url_for(
                 "planning.borders",
@@ -338,9 +334,9 @@ class SitingPage:
                 v=borders.tag[:10],
             ),
             outline_url=url_for("planning.borders", level="kreis", v=outline.tag[:10]),
-            places_url=url_for("planning.siting_places") + self.map_pairs,
+            places_url=url_for("planning.siting_places") + self.back,
             revision=view.snapshot.revision,
-            bounds=_bounds(view),
+            bounds=page_bounds(view),
             view=self.areas.areas[self.areas.canonical(area)].bounds if area else None,
         )
         return maps.build_sites_map(options)
@@ -351,14 +347,11 @@ def siting() -> Response:
     """Say where the next places could be."""
     view, choice, halls = _asked()
     page = _page_of(view, choice, halls)
-    make = partial(_body, page)
-    if halls is not None or page.busy:
-        response = answer(make(), cache=_NO_STORE, status=503 if page.busy else 200)
-    else:
-        response = answer(_kept(view, ("sites page", choice, choice.base), make))
     if page.busy:
-        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
-    return response
+        return _refusal(_body(page), busy=True)
+    if halls is not None:
+        return answer(_body(page), cache=_NO_STORE)
+    return answer(kept(view, ("sites page", choice, choice.base), partial(_body, page)))
 
 
 @planning.get("/standorte.json")
@@ -371,7 +364,8 @@ def siting_values() -> Response:
         return _json_refusal(error)
     address = public_address(url_for("planning.siting")) + siting_query(choice)
     content = json.dumps(sites_json(figures, address), ensure_ascii=False).encode()
-    return answer(Body(content, "application/json", view.snapshot.revision, quality=4))
+    body = Body(content, "application/json", view.snapshot.revision, quality=4)
+    return answer(body, cache=caching(choice.base))
 
 
 @planning.route("/standorte.<kind>", methods=["GET", "POST"])
@@ -382,12 +376,10 @@ def siting_file(kind: str) -> Response:
     view, choice, halls = _asked()
     page = _page_of(view, choice, halls)
     if page.busy or page.figures is None:
-        response = answer(_body(page), cache=_NO_STORE, status=503)
-        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
-        return response
+        return _refusal(_body(page), busy=page.busy)
     content = _file(page.figures, kind)
     body = Body(content, MEDIA_TYPES[kind], view.snapshot.revision, quality=4)
-    response = answer(body, cache=_NO_STORE if halls is not None else "no-cache")
+    response = answer(body, cache=_NO_STORE if halls is not None else caching(choice.base))
     name = _file_name(page.figures, kind)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -402,7 +394,7 @@ def siting_picture() -> Response:
         raise NotFoundError("Zu dieser Frage gibt es kein schnelles Bild.")
     make = partial(_picture_body, view, page.figures)
     asked = page.figures.choice  # the quick one where another question is in the way
-    return answer(_kept(view, ("sites picture", asked, asked.base), make))
+    return answer(kept(view, ("sites picture", asked, asked.base), make))
 
 
 @planning.get("/standorte/orte.json")
@@ -410,7 +402,7 @@ def siting_places() -> Response:
     """Give where the places stand that there are, for the map."""
     view, choice, _ = _asked()
     make = partial(_places_body, view, choice)
-    return answer(_kept(view, ("sites places", choice.base), make))
+    return answer(kept(view, ("sites places", choice.base), make))
 
 
 @planning.get("/standorte.js")
@@ -419,11 +411,11 @@ def siting_script() -> Response:
     view = the_site().view()
 
     def make() -> Body:
-        options = maps.SitesMapOptions("", "", "", view.snapshot.revision, _bounds(view))
+        options = maps.SitesMapOptions("", "", "", view.snapshot.revision, page_bounds(view))
         script = maps.build_sites_map(options).script.encode()
         return Body(script, "text/javascript; charset=utf-8")
 
-    return answer(_kept(view, ("sites script",), make))
+    return answer(kept(view, ("sites script",), make))
 
 
 def _asked() -> tuple[View, SitingChoice, Halls | None]:
@@ -479,8 +471,7 @@ def _page_of(view: View, choice: SitingChoice, halls: Halls | None) -> SitingPag
 
 
 def _body(page: SitingPage) -> Body:
-    text = render_template("planung/standorte.html", page=page, view=page.view, query=query_string)
-    return Body(text.encode(), HTML, page.view.snapshot.revision, quality=5)
+    return page_body(page.view, "planung/standorte.html", page=page)
 
 
 def _places_body(view: View, choice: SitingChoice) -> Body:
@@ -495,15 +486,21 @@ def _picture_body(view: View, figures: SiteFigures) -> Body:
 
 
 def _json_refusal(error: BusyError | SlowError) -> Response:
-    """Say that there is no answer now, and when to ask again."""
-    if isinstance(error, BusyError):
+    """Say that there is no answer now, or none to this question."""
+    busy = isinstance(error, BusyError)
+    if busy:
         text = "Gerade wird eine andere Frage genau gerechnet. Bitte gleich noch einmal versuchen."
     else:
         text = "Diese Frage hat keine schnelle Antwort. Fragen Sie mit genau=1."
-    body = Body(json.dumps({"status": 503, "detail": text}, ensure_ascii=False).encode(),
-                "application/problem+json")  # fmt: skip
-    response = answer(body, cache=_NO_STORE, status=503)
-    response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+    problem = json.dumps({"status": 503 if busy else 422, "detail": text}, ensure_ascii=False)
+    return _refusal(Body(problem.encode(), "application/problem+json"), busy=busy)
+
+
+def _refusal(body: Body, *, busy: bool) -> Response:
+    """Answer that it can be asked again soon where it is `busy`; else waiting never helps."""
+    response = answer(body, cache=_NO_STORE, status=503 if busy else 422)
+    if busy:
+        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
     return response
 
 

@@ -40,6 +40,7 @@ OBJECTIVES: Final[Mapping[str, tuple[Objective, str]]] = {
 }
 """What is sought, by the name that addresses call it."""
 
+_MAX_NAME: Final = 100
 _MAX_NAMES: Final = 200
 _MAX_TEXT: Final = 4_000
 _NAMED: Final = 6
@@ -207,6 +208,8 @@ def _towns(
 
 
 def _town(text: str, name: str, locate: Callable[[str], Located]) -> str:
+    if len(text) > _MAX_NAME:
+        raise refuse(name, f"je Gemeinde höchstens {_MAX_NAME} Zeichen", f"{len(text)}")
     located = locate(text)
     if located.spot is not None and located.spot.ags is not None:
         return located.spot.ags

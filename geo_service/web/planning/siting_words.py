@@ -210,8 +210,7 @@ def _least_way(figures: SiteFigures) -> tuple[str, ...]:
 def _shares(figures: SiteFigures) -> str:
     where = region_phrase(figures.counted_in)
     before, after = (
-        german_percent(span.value / figures.people, 1, down=True)
-        for span in (figures.before, figures.after)
+        german_percent(span.value / figures.people, 1) for span in (figures.before, figures.after)
     )
     return (
         f"Damit wären {where} {german_number(figures.after.value)} von"

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 import pandas as pd
+from werkzeug.datastructures import MultiDict
 
 from geo_service.changes import CROSSING_NAMES, KIND_NAMES, KINDS, PART_NAMES, PARTS
 from geo_service.changes import INDICATORS as MEASURED
@@ -24,7 +25,12 @@ from geo_service.web.planning.differences import (
     difference_unit,
     differences_of,
 )
-from geo_service.web.planning.figures import area_index, territory_key, value_text
+from geo_service.web.planning.figures import (
+    area_index,
+    territory_key,
+    towns_inside,
+    value_text,
+)
 from geo_service.web.planning.query import (
     INDICATORS,
     LEVEL_OF_LENGTH,
@@ -32,6 +38,7 @@ from geo_service.web.planning.query import (
     Choice,
     plain_number,
     query_pairs,
+    read_choice,
 )
 from geo_service.web.planning.summary import listed, region_phrase
 from geo_service.web.queries import AddressError
@@ -41,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-    from werkzeug.datastructures import MultiDict
 
     from geo_service.changes import Changes, Kind, RecordChange
     from geo_service.coverage import CoverageParameters
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
+    "CHANGED_COLUMNS",
     "EXPORT_COLUMNS",
     "PART_MEANINGS",
     "StateChoice",
@@ -65,6 +72,7 @@ __all__ = [
     "describe_state",
     "read_states",
     "record_rows",
+    "shown_of",
 ]
 
 _NAMED: Final = 5
@@ -75,8 +83,7 @@ _MAX_SHOWN: Final = 60
 class StateChoice:
     """What is compared: a dated state with a later one, or with the present.
 
-    `shown` says at which level, by which indicator and where; the rest of it is not used,
-    because the figures are those of the first state's parameters.
+    `shown` is what `shown_of` leaves of a choice.
     """
 
     old: StateSummary
@@ -116,13 +123,20 @@ def read_states(
             f"Angabe „bis“: Erwartet wird ein späterer Stand als „{old.name}“ oder „{CURRENT}“;"
             f" gekommen ist „{new.name}“.",
         )
-    plain = Choice(
-        level=shown.level,
-        indicator_name=shown.indicator_name,
-        area=shown.area,
-        page=shown.page,
+    return StateChoice(old, new, shown)
+
+
+def shown_of(choice: Choice) -> Choice:
+    """Return what a comparison uses of a choice: its level, indicator, area and page.
+
+    The rest is that of the first state. What is kept by it has an end, unlike scenarios.
+    """
+    return Choice(
+        level=choice.level,
+        indicator_name=choice.indicator_name,
+        area=choice.area,
+        page=choice.page,
     )
-    return StateChoice(old, new, plain)
 
 
 def _read_state(
@@ -162,18 +176,22 @@ def describe_state(state: StateSummary) -> str:
 
 
 def choice_of(state: StateSummary) -> Choice | None:
-    """Return the choice whose figures are the state's own; None where pages have no such one."""
+    """Return the choice whose figures are the state's own; None where no address says it."""
     parameters = parameters_of(state)
     choice = Choice(
         radius_km=parameters.radius_m / 1000,
-        kinds=tuple(sorted(parameters.categories)),
-        themes=tuple(sorted(parameters.themes)),
+        kinds=tuple(sorted(set(parameters.categories))),
+        themes=tuple(sorted(set(parameters.themes))),
         precision=parameters.minimum_precision,
         current_months=parameters.current_within_months,
         state=state.slug,
     )
+    try:
+        read = read_choice(MultiDict(query_pairs(choice)), areas=(), states=[state.slug])
+    except AddressError:
+        return None
     ordered = replace(parameters, categories=choice.categories, themes=choice.themes)
-    return choice if choice.parameters == ordered else None
+    return choice if read == choice and choice.parameters == ordered else None
 
 
 def compare_dated(
@@ -274,9 +292,8 @@ class StateComparison:
         return table[table["key"].isin(self._inside())].reset_index(drop=True)
 
     def _inside(self) -> set[str]:
-        shown, towns = self.choice.shown, self.snapshot.municipalities
-        own = towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(shown.area)]]] == shown.area
-        return set(towns.loc[own, KEY_COLUMN[shown.level]])
+        shown = self.choice.shown
+        return set(towns_inside(self.snapshot.territory, shown.area)[KEY_COLUMN[shown.level]])
 
     @cached_property
     def whole(self) -> pd.Series:
@@ -332,9 +349,7 @@ class StateComparison:
         """Return the records that changed; within an area, those that lie or lay in it."""
         if not self.choice.shown.area:
             return self.found.records
-        shown, towns = self.choice.shown, self.snapshot.municipalities
-        own = towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(shown.area)]]] == shown.area
-        inside = set(towns.loc[own, "ags"])
+        inside = set(towns_inside(self.snapshot.territory, self.choice.shown.area)["ags"])
         return tuple(one for one in self.found.records if inside & {one.old_ags, one.new_ags})
 
     def of_kind(self, kind: Kind) -> list[RecordChange]:
@@ -396,11 +411,8 @@ class StateComparison:
         if number == "0":
             return f"{where} haben so viele Menschen {within} wie vorher ({shares[1]}). {places}"
         more = "mehr" if change > 0 else "weniger"
-        parts = _say_parts(row)
-        return (
-            f"{where} haben {number} Menschen {more} {within}: {shares[1]} statt {shares[0]}."
-            f" {parts} {places}"
-        )
+        said = f"{where} haben {number} Menschen {more} {within}: {shares[1]} statt {shares[0]}."
+        return " ".join(filter(None, (said, _say_parts(row), places)))
 
     def _say_threshold(self) -> str:
         crossed = self.table[self.table["crossed"].notna()]
@@ -523,7 +535,7 @@ def _export_columns() -> dict[str, Column]:
         "gained": Column("Orte dazu", "Orte, die jetzt hier zählen und vorher nicht"),
         "lost": Column("Orte weg", "Orte, die vorher hier zählten und jetzt nicht"),
         "places_new": Column("Orte nachher", "Orte, die im zweiten Stand zählen"),
-        "judgement_old": Column("Urteil vorher", "Lücke, keine Lücke, ungewiss, zu klein"),
+        "judgement_old": Column("Urteil vorher", "Lücke, keine Lücke, zu unsicher, zu klein"),
         "judgement_new": Column("Urteil nachher", "wie vorher"),
         "crossed": Column("Schwelle", "became_gap: neue Lücke; no_longer_gap: keine Lücke mehr"),
         "crossed_by": Column("Ursache", "Teil, der die Schwelle überschreiten ließ"),
@@ -559,15 +571,21 @@ EXPORT_COLUMNS: Final[Mapping[str, Column]] = _export_columns()
 
 
 def _say_parts(row: pd.Series) -> str:
-    """Say what made the difference in the people reached."""
+    """Say what made the difference in the people reached; nothing where every part reads 0."""
     texts = {
         phrase: difference_text(row[f"people_reached_{part}"], INDICATORS["ausserhalb"])
         for part, phrase in _PART_PHRASES.items()
     }
     there = {phrase: text for phrase, text in texts.items() if text != "0"}
+    if not there:
+        return ""
     if len(there) == 1:
         return f"Das kommt allein von {next(iter(there))}."
     return f"Davon kommen {listed([f'{text} von {phrase}' for phrase, text in there.items()])}."
+
+
+CHANGED_COLUMNS: Final = ("id", "name", "kinds", "art", "ags_old", "ags_new", "moved_m")
+"""The columns of `record_rows`, in their order."""
 
 
 def record_rows(comparison: StateComparison) -> list[dict[str, object]]:

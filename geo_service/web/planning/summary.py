@@ -100,9 +100,10 @@ def _gaps(figures: Figures) -> str:
     share = figures.choice.parameters.gap_share
     limit = "die Hälfte" if share == _HALF else german_percent(share, 0)
     radius = plain_number(figures.choice.radius_km)
+    sure = "ziemlich sicher " if figures.judged["uncertain"] else ""
     has = (
-        f"hat weniger als {limit} der Menschen einen Ort im Umkreis von {radius} Kilometern"
-        " (Luftlinie)"
+        f"hat {sure}weniger als {limit} der Menschen einen Ort im Umkreis von {radius}"
+        " Kilometern (Luftlinie)"
     )
     if total == 1:
         row = figures.coverage.iloc[0]
@@ -126,9 +127,12 @@ def _unjudged(figures: Figures) -> list[str]:
     said = []
     if count := judged["uncertain"]:
         subject = "Bei einem Gebiet" if count == 1 else f"Bei {german_number(count)} Gebieten"
+        flips = figures.coverage["judgement"] == "uncertain"
+        below = int((flips & figures.coverage["gap"].fillna(False)).sum())
+        so_far = f"; nach den verzeichneten Punkten wären {german_number(below)} davon Lücken"
         said.append(
             f"{subject} ist das Urteil zu unsicher: Es hängt davon ab, wo in ihrer Gemeinde die"
-            " nur grob verorteten Orte liegen."
+            f" nur grob verorteten Orte liegen{so_far if count > 1 else ''}."
         )
     if count := judged["too_small"]:
         least = german_number(figures.choice.parameters.minimum_people)
@@ -189,7 +193,7 @@ def _extremes(figures: Figures) -> str:
 def _named_value(figures: Figures, row: int) -> str:
     name = figures.name(str(figures.coverage["key"].iloc[row]))
     value = value_text(float(figures.values[row]), figures.indicator)
-    low, high = (float(bound[row]) for bound in figures.bounds)
+    low, high = (float(end[row]) for end in figures.ranges)
     between = range_text(low, high, value, figures.indicator)
     return f"{name} ({value}{f', in 9 von 10 Lagen {between}' if between else ''})"
 
