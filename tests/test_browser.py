@@ -217,7 +217,7 @@ def test_map_shows_as_many_places_as_the_list_says(chromium: Browser, site: str,
 
 def test_everything_works_without_scripts(chromium: Browser, site: str) -> None:
     with opened(chromium, site, java_script_enabled=False, viewport=PHONE) as page:
-        assert page.locator(".card").count() == 60
+        expect(page.locator(".card")).to_have_count(60)
         assert "Die Karte braucht JavaScript" in page.locator("noscript p").inner_text()
         assert page.locator(".show:visible").count() == 0
         page.locator(".more summary").click()

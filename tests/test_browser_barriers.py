@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from barriers import AXE, COLOURS, RULES, barriers, name_contrasts
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from test_browser import DESK, PHONE, WATCH, chromium, missing, opened, show_place, to_map
 from web_helpers import app_of, fill, initiatives_of, place, served
 
@@ -238,6 +240,8 @@ def test_at_400_percent_all_is_reached_without_scrolling_sideways(
     reader.set_viewport_size(LOW)
     reader.goto(site + path)
     assert not scrolls_sideways(reader)
+    with contextlib.suppress(PlaywrightTimeout):  # the map moves until its data is there
+        reader.wait_for_function(f"() => !({REACH})().length")
     assert reader.evaluate(REACH) == []
 
 

@@ -56,12 +56,12 @@ def test_all_is_there_without_scripts(chromium: Browser, pages: str) -> None:
     with opened(chromium, pages + "/gebiete", java_script_enabled=False) as page:
         page.get_by_role("link", name=re.compile("Mainz \\(Stadt\\)")).click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Mainz (Stadt)")
-        assert page.locator(".card").count() == 60
+        expect(page.locator(".card")).to_have_count(60)
         page.get_by_role("link", name="Weiter").click()
-        assert page.locator(".card").count() == 12
+        expect(page.locator(".card")).to_have_count(12)
         page.locator(".card h4 a").first.click()
         expect(page.get_by_role("heading", name="Woher kennen wir die Lage?")).to_be_visible()
-        assert page.locator(".nearby li").count() == 5
+        expect(page.locator(".nearby li")).to_have_count(5)
         expect(page.locator("noscript p")).to_be_visible()
 
 

@@ -171,7 +171,7 @@ def test_popup_leads_further_down_and_breadcrumb_back(chromium: Browser, land: s
         page.locator("tr", has_text="Landkreis").locator("button.show-area").first.click()
         name = page.locator(".popup h2").inner_text()
         page.locator(".popup a", has_text="Gebiete darin").click()
-        expect(page.locator("h1")).to_contain_text(name)
+        expect(page.locator("h1")).to_contain_text(name, timeout=20_000)
         expect(page.locator("#umkreis")).to_have_value("3")
         page.locator(".trail a").first.click()
         expect(page.locator("#ebene")).to_have_value("kreis")
