@@ -318,12 +318,12 @@ def difference_json(page: ScenarioPage, html: str, said: str) -> dict[str, Any]:
     indicator = page.choice.indicator
     unchanged = _with_unit(0.0, indicator)
     columns = (
-        _named(figures.areas, tuple(figures.coverage["key"])),
+        _named(figures.areas, tuple(figures.coverage["key"].tolist())),
         difference.values.tolist(),
         difference.today.values.tolist(),
         figures.values.tolist(),
         difference.classes.shades.tolist(),
-        figures.coverage["judgement"],
+        figures.coverage["judgement"].tolist(),
     )
     verdicts = {name: number for number, name in enumerate(JUDGEMENT_TEXTS)}
     return {
