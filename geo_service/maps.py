@@ -18,7 +18,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from branca.element import CssLink, Figure, JavascriptLink, MacroElement
+from branca.element import CssLink, Figure, JavascriptLink
 from folium.elements import JSCSSMixin
 from folium.template import Template
 
@@ -265,108 +265,32 @@ def _attribute(text: str) -> str:
     return html.escape(text).replace("{", "&#123;").replace("}", "&#125;")
 
 
-class _Borders(MacroElement):
-    """The Land, its Kreise and, from a nearer zoom, its municipalities as backdrop."""
+class _Layer(JSCSSMixin):
+    """What one function of our scripts adds to the map, with the assets it needs besides."""
 
     _template = Template(
         """
         {%- macro script(this, kwargs) -%}
-        import { addBorders } from "./static/js/borders.js";
-        addBorders({{ this._parent.get_name() }});
+        import { {{ this.function }} } from "{{ this._parent.root }}static/js/{{ this.module }}";
+        {{ this.function }}({{ this._parent.get_name() }}
+        {%- if this.options %}, {{ this.options|tojavascript }}{% endif %});
         {% endmacro -%}
         """
     )
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        function: str,
+        *,
+        options: Mapping[str, object] | None = None,
+        scripts: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._name, self._id = "grenzen", "0"
-
-
-class _Tiles(MacroElement):
-    """The base map's tiles between the land and its borders, where the page names them."""
-
-    _template = Template(
-        """
-        {%- macro script(this, kwargs) -%}
-        import { addTiles } from "./static/js/tiles.js";
-        addTiles({{ this._parent.get_name() }}, {{ this.options|tojavascript }});
-        {% endmacro -%}
-        """
-    )
-
-    def __init__(self, bounds: list[list[float]]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._name, self._id = "kacheln", "0"
-        self.options = {"bounds": bounds, "min_zoom": TILE_ZOOM}
-
-
-class _Outline(MacroElement):
-    """The border of the area that the page is about, where it names one."""
-
-    _template = Template(
-        """
-        {%- macro script(this, kwargs) -%}
-        import { addOutline } from "./static/js/borders.js";
-        addOutline({{ this._parent.get_name() }});
-        {% endmacro -%}
-        """
-    )
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._name, self._id = "umriss", "0"
-
-
-class _Places(JSCSSMixin):
-    """Every place of one GeoJSON address, clustered."""
-
-    _template = Template(
-        """
-        {%- macro script(this, kwargs) -%}
-        import { addPlaces } from "./static/js/places.js";
-        addPlaces({{ this._parent.get_name() }});
-        {% endmacro -%}
-        """
-    )
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.default_js, self.default_css = [*_CLUSTER_JS], []
-        self._name, self._id = "orte", "0"
-
-
-class _Areas(MacroElement):
-    """The areas of one level by their class, linked with the table beside the map."""
-
-    _template = Template(
-        """
-        {%- macro script(this, kwargs) -%}
-        import { addAreas } from "{{ this._parent.root }}static/js/planning.js";
-        addAreas({{ this._parent.get_name() }});
-        {% endmacro -%}
-        """
-    )
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._name, self._id = "gebiete", "0"
-
-
-class _Sites(MacroElement):
-    """The places there are, and the proposed ones of the table below the map."""
-
-    _template = Template(
-        """
-        {%- macro script(this, kwargs) -%}
-        import { addSites } from "{{ this._parent.root }}static/js/siting.js";
-        addSites({{ this._parent.get_name() }});
-        {% endmacro -%}
-        """
-    )
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._name, self._id = "standorte", "0"
+        self._name, self._id = name, "0"
+        self.module, self.function, self.options = module, function, options
+        self.default_js, self.default_css = [*scripts], []
 
 
 def build_choropleth_map(options: ChoroplethOptions) -> MapParts:
@@ -384,7 +308,7 @@ def build_choropleth_map(options: ChoroplethOptions) -> MapParts:
         "view": _edges(options.view),
     }
     page_map = _PageMap(CHOROPLETH_ID, options.bounds, data, root="../")
-    _Areas().add_to(page_map)
+    _Layer("gebiete", "planning.js", "addAreas").add_to(page_map)
     return _parts(page_map)
 
 
@@ -398,7 +322,7 @@ def build_sites_map(options: SitesMapOptions) -> MapParts:
         "view": _edges(options.view),
     }
     page_map = _PageMap(SITES_ID, options.bounds, data, root="../")
-    _Sites().add_to(page_map)
+    _Layer("standorte", "siting.js", "addSites").add_to(page_map)
     return _parts(page_map)
 
 
@@ -409,10 +333,14 @@ def build_places_map(options: MapOptions) -> MapParts:
     language; what a page shows is in the ``data-`` attributes of its container.
     """
     page_map = _PageMap(MAP_ID, options.bounds, _places_data(options))
-    _Borders().add_to(page_map)
-    _Tiles(page_map.fit).add_to(page_map)
-    _Outline().add_to(page_map)
-    _Places().add_to(page_map)
+    near = {"bounds": page_map.fit, "min_zoom": TILE_ZOOM}
+    for layer in (  # the tiles lie between the land and its borders
+        _Layer("grenzen", "borders.js", "addBorders"),
+        _Layer("kacheln", "tiles.js", "addTiles", options=near),
+        _Layer("umriss", "borders.js", "addOutline"),
+        _Layer("orte", "places.js", "addPlaces", scripts=_CLUSTER_JS),
+    ):
+        layer.add_to(page_map)
     return _parts(page_map)
 
 
