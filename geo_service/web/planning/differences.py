@@ -47,7 +47,7 @@ def difference_text(value: float, indicator: Indicator, *, missing: str = UNKNOW
 
     >>> from geo_service.web.planning.query import INDICATORS
     >>> [difference_text(value, INDICATORS["anteil"]) for value in (1.25, -3.0, 0.01)]
-    ['+1,2', '−3,0', '0']
+    ['+1,3', '−3,0', '0']
     """
     if value != value:
         return missing
