@@ -20,6 +20,7 @@ from web_helpers import (
     place,
     served,
     small_territory,
+    wait_until,
 )
 
 from geo_service.snapshot import Territory
@@ -166,9 +167,8 @@ def test_record_text_is_text_on_page_and_in_popups(
             show_place(page, f"ort-{number}")
             title = page.locator(".leaflet-popup-content h2")
             expect(title).to_have_count(1)
-            page.wait_for_function(
-                "(text) => document.querySelector('.popup h2')?.textContent === text",
-                arg=text,
+            wait_until(
+                page, "(text) => document.querySelector('.popup h2')?.textContent === text", text
             )
             content = page.locator(".leaflet-popup-content")
             assert content.locator("script, img, iframe, style, svg").count() == 0
@@ -279,8 +279,8 @@ def test_map_has_few_tab_stops_and_all_marks_are_reached_by_arrows(
 ) -> None:
     with opened(chromium, site) as page:
         to_map(page)
-        page.wait_for_function(
-            "document.querySelectorAll('.map [role=button][tabindex=\"0\"]').length"
+        wait_until(
+            page, "() => document.querySelectorAll('.map [role=button][tabindex=\"0\"]').length"
         )
         stops = page.locator(
             ".pane-map a[href]:visible, .pane-map [tabindex='0']:visible, .pane-map summary"

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from barriers import AXE, COLOURS, RULES, barriers, name_contrasts
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from test_browser import DESK, PHONE, WATCH, chromium, missing, opened, show_place, to_map
-from web_helpers import app_of, fill, initiatives_of, place, served
+from web_helpers import app_of, fill, initiatives_of, place, served, wait_until
 
 from geo_service.schema import THEMES
 from geo_service.snapshot import Territory
@@ -240,8 +239,8 @@ def test_at_400_percent_all_is_reached_without_scrolling_sideways(
     reader.set_viewport_size(LOW)
     reader.goto(site + path)
     assert not scrolls_sideways(reader)
-    with contextlib.suppress(PlaywrightTimeout):  # the map moves until its data is there
-        reader.wait_for_function(f"() => !({REACH})().length")
+    with contextlib.suppress(AssertionError):  # the map moves until its data is there
+        wait_until(reader, f"() => !({REACH})().length")
     assert reader.evaluate(REACH) == []
 
 

@@ -17,7 +17,16 @@ from flask import Flask, Response
 from playwright.sync_api import Browser, Frame, Page, expect
 from test_browser import WATCH, chromium, missing, show_place
 from test_embed import textarea, view_of
-from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served, small_territory
+from web_helpers import (
+    VECTORS,
+    app_of,
+    fill,
+    initiatives_of,
+    place,
+    served,
+    small_territory,
+    wait_until,
+)
 
 from geo_service.store import Store
 from geo_service.web.embed import standalone
@@ -304,7 +313,7 @@ def test_component_grows_with_its_content_under_a_strict_policy(
         expect(page.locator("begegnungsorte-karte[data-da]")).to_be_visible()
         expect(page.get_by_role("link", name="Zur Karte")).to_be_hidden()
         shown = inner(page)
-        shown.wait_for_function(FITS)
+        wait_until(shown, FITS)
         assert shown.evaluate("document.documentElement.scrollHeight <= innerHeight")
         assert page.locator("begegnungsorte-karte iframe").get_attribute("title") == (
             "Orte im Auenland"
@@ -312,7 +321,7 @@ def test_component_grows_with_its_content_under_a_strict_policy(
         before = height_of(page)
         with shown.expect_navigation():
             shown.get_by_role("link", name="Weiter").click()
-        shown.wait_for_function("(before) => innerHeight < before", arg=before)
+        wait_until(shown, "(before) => innerHeight < before", before)
         assert "#eltern=" in shown.url
 
 
@@ -341,7 +350,7 @@ def test_two_on_one_page_are_two(chromium: Browser, site: str, host: Host) -> No
         assert other.evaluate(accent) == "#7a2e6e"
         assert one.evaluate(accent) == "#00606b"
         for frame in (one, other):
-            frame.wait_for_function(FITS)
+            wait_until(frame, FITS)
         assert height_of(page, 0) + 200 < height_of(page, 1)
 
 
@@ -377,7 +386,7 @@ def test_frame_tells_its_height_and_nothing_else(chromium: Browser, site: str, h
     with visited(
         chromium, host.put(f'<iframe src="{address}"></iframe>', head=listener), site
     ) as page:
-        page.wait_for_function("window.heard.length > 0")
+        wait_until(page, "() => window.heard.length > 0")
         shown = inner(page)
         shown.locator(".card a").first.hover()
         for origin, data in page.evaluate("window.heard"):
@@ -488,8 +497,8 @@ def test_record_text_is_text_in_frames(chromium: Browser, hostile_site: str, hos
                 ".dispatchEvent(new CustomEvent('place:show', { detail: id }))",
                 f"ort-{number}",
             )
-            shown.wait_for_function(
-                "(text) => document.querySelector('.popup h2')?.textContent === text", arg=text
+            wait_until(
+                shown, "(text) => document.querySelector('.popup h2')?.textContent === text", text
             )
 
 
@@ -539,8 +548,8 @@ def test_file_works_without_a_network(
     ]
     for number, text in enumerate(VECTORS):
         show_place(page, f"ort-{number}")
-        page.wait_for_function(
-            "(text) => document.querySelector('.popup h2')?.textContent === text", arg=text
+        wait_until(
+            page, "(text) => document.querySelector('.popup h2')?.textContent === text", text
         )
     link = page.get_by_role("link", name="Mehr zu diesem Ort")
     assert link.get_attribute("href") == f"https://x.example/orte/ort-{len(VECTORS) - 1}"

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from test_browser import PHONE, SIZES, chromium, opened, to_map
-from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served, small_territory
+from web_helpers import (
+    VECTORS,
+    app_of,
+    fill,
+    initiatives_of,
+    place,
+    served,
+    small_territory,
+    wait_until,
+)
 
 from geo_service.schema import THEMES
 from geo_service.snapshot import Territory
@@ -80,7 +89,7 @@ def test_exact_place_is_one_mark_in_the_middle_of_its_map(chromium: Browser, pag
 def test_rough_place_shows_the_town_it_may_be_anywhere_in(chromium: Browser, pages: str) -> None:
     with opened(chromium, pages + "/orte/ort-2") as page:
         expect(page.locator(".map[data-ready='1'] .mark-rough")).to_be_visible()
-        page.wait_for_function("document.querySelector('.leaflet-umriss-pane canvas')")
+        wait_until(page, "() => document.querySelector('.leaflet-umriss-pane canvas') !== null")
         assert outline_drawn(page)
 
 
@@ -88,7 +97,7 @@ def test_area_map_shows_its_places_and_its_border(chromium: Browser, pages: str)
     with opened(chromium, pages + "/gebiete/07315", viewport=PHONE) as page:
         to_map(page)
         assert page.locator(".map").get_attribute("data-ready") == "72"
-        page.wait_for_function("document.querySelector('.leaflet-umriss-pane canvas')")
+        wait_until(page, "() => document.querySelector('.leaflet-umriss-pane canvas') !== null")
         assert outline_drawn(page)
 
 

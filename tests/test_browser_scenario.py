@@ -11,7 +11,16 @@ import pytest
 from barriers import AXE, COLOURS, RULES, barriers
 from playwright.sync_api import Browser, Locator, Page, expect
 from test_browser import PHONE, chromium, missing, opened
-from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served, small_territory
+from web_helpers import (
+    VECTORS,
+    app_of,
+    fill,
+    initiatives_of,
+    place,
+    served,
+    small_territory,
+    wait_until,
+)
 
 from geo_service.snapshot import Territory
 from geo_service.store import Store
@@ -120,7 +129,7 @@ def test_tap_adds_a_place_and_all_figures_follow_in_the_same_page(
             }"""
         )
         page.mouse.click(*free_spot(page))
-        follows = page.wait_for_function("() => window.atOnce").json_value()
+        follows = wait_until(page, "() => window.atOnce")
         assert follows == {
             "list": 1, "map": 1, "table": True, "answer": True, "said": True, "address": 1,
         }  # fmt: skip

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -29,6 +29,9 @@ from geo_service.schema import (
 from geo_service.snapshot import SnapshotHolder, Territory
 from geo_service.store import Store
 from geo_service.web import BERLIN, create_app
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Frame, Page
 
 TODAY = dt.date(2026, 11, 23)
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
@@ -173,3 +176,27 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def wait_until(
+    page: Page | Frame, condition: str, arg: object = None, *, seconds: float = 20
+) -> Any:
+    """Wait for a JavaScript function of `arg` to give something truthy; give that back.
+
+    Playwright's own `wait_for_function` compiles its text anew at every look, which a page
+    with a strict Content-Security-Policy refuses unless the first look succeeds.
+    """
+    found = page.evaluate(
+        f"""async ([arg, milliseconds]) => {{
+          const condition = {condition};
+          for (const end = performance.now() + milliseconds; performance.now() < end;) {{
+            const found = condition(arg);
+            if (found) return found;
+            await new Promise((done) => setTimeout(done, 20));
+          }}
+          return null;
+        }}""",
+        [arg, seconds * 1000],
+    )
+    assert found is not None, f"not within {seconds:g} s: {condition}"
+    return found
