@@ -38,6 +38,9 @@ RUN_LOCK: Final = "requirements.lock"
 TEST_LOCK: Final = "requirements-test.lock"
 TOOLS_LOCK: Final = "requirements-tools.lock"
 
+PYTEST: Final = ("pytest", "--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile")
+"""All tests, a file at a time to each process; `-n 0` keeps them in one."""
+
 _PIP_INSTALL: Final = (
     *("-m", "pip", "install", "--disable-pip-version-check", "--no-input"),
     *("--progress-bar", "off", "--no-deps"),
@@ -406,7 +409,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
     set_up(tests=True)
     os.chdir(ROOT)
     program = str(ROOT / ".venv" / "bin" / "python")
-    os.execv(program, [program, "-m", "pytest", *arguments])
+    os.execv(program, [program, "-m", *PYTEST, *arguments])
 
 
 def check(arguments: Sequence[str]) -> int:
@@ -422,8 +425,8 @@ def check(arguments: Sequence[str]) -> int:
             failed.append(" ".join(command))
     if failed:
         print(f"Failed: {', '.join(failed)}. Tests follow all the same.", flush=True)
-    print("$ pytest", flush=True)
-    tested = subprocess.run([Path(".venv", "bin", "python"), "-m", "pytest", *rest], check=False)
+    print(f"$ {' '.join(PYTEST)}", flush=True)
+    tested = subprocess.run([Path(".venv", "bin", "python"), "-m", *PYTEST, *rest], check=False)
     return tested.returncode or int(bool(failed))
 
 

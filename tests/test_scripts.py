@@ -26,6 +26,7 @@ import pytest
 import vendor_assets
 from packaging_helpers import ROOT, free_port, make_npm, make_wheel, npm_calls, serving
 
+PARALLEL = "pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile"
 SCRIPTS = ("bootstrap", "bootstrap.py", "check", "lock", "serve", "test", "vendor_assets.py")
 BACKEND = '''\
 """A build backend that needs nothing: the wheel points at the checkout."""
@@ -466,7 +467,7 @@ def test_python_without_ensurepip_gets_the_exact_apt_line(
 def test_test_installs_its_tools_and_hands_arguments_to_pytest(world: World) -> None:
     done = world.run("test", "-k", "two words", cwd=world.packages)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "< pytest -k two words >"
+    assert done.stdout.splitlines()[-1] == f"< {PARALLEL} -k two words >"
     assert (world.root / "build" / "vendor-test" / "axe-core" / "axe.min.js").is_file()
     assert world.serve() == [], "what tests need includes what running needs"
 
@@ -478,7 +479,7 @@ def test_check_runs_everything_and_tests_last(world: World) -> None:
         "< ruff check . >",
         "< ruff format --check . >",
         "< mypy >",
-        "< pytest -x >",
+        f"< {PARALLEL} -x >",
     ]
 
 
@@ -486,7 +487,7 @@ def test_check_that_fails_runs_the_rest_and_says_so(world: World) -> None:
     done = world.run("check", FAILING="mypy")
     assert done.returncode == 1
     assert "Failed: mypy. Tests follow all the same." in done.stdout
-    assert done.stdout.splitlines()[-1] == "< pytest >"
+    assert done.stdout.splitlines()[-1] == f"< {PARALLEL} >"
     assert world.run("check", FAILING="pytest").returncode == 1
 
 
@@ -494,7 +495,7 @@ def test_check_mends_when_asked(world: World) -> None:
     lines = world.run("check", "--fix").stdout.splitlines()
     assert "< ruff check --fix . >" in lines
     assert "< ruff format . >" in lines
-    assert lines[-1] == "< pytest >"
+    assert lines[-1] == f"< {PARALLEL} >"
 
 
 def test_lock_refuses_what_it_does_not_know(world: World) -> None:
