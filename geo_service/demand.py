@@ -15,7 +15,7 @@ from geo_service.names import fold
 from geo_service.schema import KEY_COLUMN, Demand, Issue, Level, Municipalities, Population
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -217,10 +217,14 @@ def _value_column(file: str, headings: Sequence[str], key: int, column: str | No
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The keys that exist, each with its level, and what former ones became."""
+    """The keys that exist, each with its level, and what former ones became.
+
+    `parts` has all former keys of a present one that has any.
+    """
 
     levels: Mapping[str, Level]
     successors: Mapping[str, str]
+    parts: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, municipalities: Municipalities, successors: Mapping[str, str]) -> _Keys:
@@ -229,23 +233,26 @@ class _Keys:
             for level in LEVEL_WORDS
             for key in municipalities[KEY_COLUMN[level]].unique()
         }
-        return cls(levels, successors)
+        parts: dict[str, set[str]] = {}
+        for old, new in successors.items():
+            parts.setdefault(new, set()).add(old)
+        return cls(levels, successors, {new: frozenset(old) for new, old in parts.items()})
 
-    def find(self, text: str) -> tuple[str | None, str | None]:
-        """Return the present key that `text` means, and a hint where it is not that itself.
+    def find(self, text: str) -> tuple[str, str, str | None] | None:
+        """Return the present key that `text` means, the key it is, and a hint where they differ.
 
         Tables lose the leading zero of a key where a program takes it for a number.
         """
         written = text.replace(" ", "")
         if not (written.isascii() and written.isdigit()):
-            return None, None
+            return None
         for key, lost in ((written, False), (f"0{written}", True)):
             present = key if key in self.levels else self.successors.get(key)
-            if present in self.levels:
+            if present is not None and present in self.levels:
                 hint = f"{key}, with its leading zero" if lost else None
                 former = present != key
-                return present, f"a present key; {key} is now {present}" if former else hint
-        return None, None
+                return present, key, f"a present key; {key} is now {present}" if former else hint
+        return None
 
 
 # ----------------------------------------------------------------------------------- rows
@@ -259,8 +266,9 @@ class _Sheet:
         self.layout = layout
         self.keys = keys
         self.issues: list[Issue] = []
-        self.found: dict[str, list[float | None]] = {}
-        self.written: dict[str, int] = {}
+        self.found: dict[str, dict[str, float | None]] = {}
+        self.spoilt: set[str] = set()
+        self.lines: dict[str, int] = {}
         self.broken: set[int] = set()
         self.rows = self.accepted = 0
 
@@ -278,39 +286,53 @@ class _Sheet:
         read_number = _Numbers(kind, (value for _, _, value in rows), dash_unknown=dash_unknown)
         for line, key_text, value_text in rows:
             self.rows += 1
-            if line in self.broken:
-                continue
-            key, hint = self.keys.find(key_text)
+            meant = self.keys.find(key_text)
             value, fault = read_number(value_text)
-            if key is None:
+            if line in self.broken:
+                pass
+            elif meant is None:
                 expected = "a key of the Land: Kreis 5, Gemeinde 8 or Verbandsgemeinde 9 digits"
                 self._note(line, self.layout.key, expected, repr(key_text[:60]))
-            elif self._is_double(line, key_text):
-                continue
+            elif (first := self.lines.setdefault(meant[1], line)) != line:
+                self._note(line, self.layout.key, f"each key once (line {first})", repr(key_text))
             elif fault:
                 self._note(line, self.layout.value, fault, repr(value_text[:60]))
             else:
-                self._keep(line, key, value, hint, key_text)
+                self._keep(line, *meant, value, key_text)
+                continue
+            if meant:
+                self.spoilt.add(meant[0])
+        self._weigh_parts()
         if read_number.dashes:
             what = "unknown" if dash_unknown else "exactly zero (“nichts vorhanden”)"
             got = f"{read_number.dashes} cells with a dash, read as {what}"
             self._note(None, self.layout.value, "numbers", got, warn=True)
 
-    def _is_double(self, line: int, key_text: str) -> bool:
-        written = f"0{key_text.replace(' ', '').removeprefix('0')}"
-        first = self.written.setdefault(written, line)
-        if first == line:
-            return False
-        self._note(line, self.layout.key, f"each key once (line {first})", repr(key_text))
-        return True
-
     def _keep(
-        self, line: int, key: str, value: float | None, hint: str | None, key_text: str
+        self, line: int, key: str, own: str, hint: str | None, value: float | None, key_text: str
     ) -> None:
         if hint:
             self._note(line, self.layout.key, hint, repr(key_text), warn=True)
         self.accepted += 1
-        self.found.setdefault(key, []).append(value)
+        self.found.setdefault(key, {})[own] = value
+
+    def _weigh_parts(self) -> None:
+        """Leave areas unknown of whose former parts some are missing, or counted twice."""
+        for key, found in self.found.items():
+            former, parts = sorted(found.keys() - {key}), self.keys.parts.get(key, frozenset())
+            if not former:
+                continue
+            if key in found and key not in parts:
+                for own in former:
+                    expected = f"either {key} or the former keys that became it"
+                    self._note(self.lines[own], self.layout.key, expected, f"{own} beside {key}")
+                self.accepted -= len(former)
+                self.spoilt.add(key)
+            elif missing := sorted(parts - found.keys()):
+                expected = f"all former parts of {key}"
+                got = f"none of {', '.join(missing)}: unknown"
+                self._note(self.lines[former[0]], self.layout.key, expected, got, warn=True)
+                self.spoilt.add(key)
 
     def _note(
         self, line: int | None, column: int, expected: str, got: str, *, warn: bool = False
@@ -335,23 +357,23 @@ class _Sheet:
                 self.issues,
             )
         known = sorted(municipalities[KEY_COLUMN[levels[0]]].unique())
-        figures = {str(key): _sum(self.found.get(key, [None])) for key in known}
+        figures = {str(key): self._figure(key) for key in known}
         absent = sum(key not in self.found for key in known)
         if absent:
             expected = f"all {len(known)} keys of the level {LEVEL_WORDS[levels[0]]}"
             self._note(None, self.layout.key, expected, f"{absent} missing: unknown", warn=True)
         return DemandTable(levels[0], figures, tuple(self.issues), self.rows, self.accepted, absent)
 
+    def _figure(self, key: str) -> float | None:
+        """Add up what became one area; unknown as soon as one part is."""
+        parts = [None] if key in self.spoilt else [*self.found.get(key, {None: None}).values()]
+        known = [value for value in parts if value is not None]
+        return sum(known) if len(known) == len(parts) else None
+
     def _count(self, level: Level) -> str:
         rows = sum(self.keys.levels[key] == level for key in self.found)
         example = min(key for key in self.found if self.keys.levels[key] == level)
         return f"{rows} of the level {LEVEL_WORDS[level]} (such as {example})"
-
-
-def _sum(values: Collection[float | None]) -> float | None:
-    """Add up what became one area; unknown as soon as one part is."""
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
 
 
 class _Numbers:

@@ -50,6 +50,7 @@ PAGES = (
     "/datenschutz",
     "/impressum",
     "/quellen",
+    "/api/",
 )
 LANGUAGES = ("de", "ar")
 LOW = {"width": 320, "height": 256}
@@ -92,8 +93,18 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="module")
-def reader(context: BrowserContext) -> Page:
+def only_page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+@pytest.fixture
+def reader(only_page: Page) -> Page:
+    """A page at a desk by day, whatever the test before made of it."""
+    only_page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    only_page.emulate_media(
+        media="null", color_scheme="light", forced_colors="null", reduced_motion="reduce"
+    )
+    return only_page
 
 
 def scrolls_sideways(page: Page) -> bool:

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "demand.md"
 LAND = world.three_squares()
-SUCCESSORS = {"07001901": world.A, "07001902": world.A, "070015900": "070015001"}
+SUCCESSORS = {
+    "07001901": world.A,
+    "07001902": world.A,
+    world.A: world.A,  # it took the two in and kept its key
+    "070015900": "070015001",
+}
 
 
 def read(path: Path, text: str, **options: Any) -> demand.DemandTable:
@@ -105,8 +110,59 @@ def test_former_areas_that_became_one_are_added_up(table: Path) -> None:
 
 
 def test_sum_with_an_unknown_part_is_unknown(table: Path) -> None:
-    found = read(table, "AGS;Wert\n07001901;5\n07001902;.\n")
+    found = read(table, "AGS;Wert\n07001901;5\n07001902;.\n07001001;1\n")
     assert found.figures[world.A] is None
+
+
+def test_area_whose_former_parts_are_not_all_there_is_unknown(table: Path) -> None:
+    found = read(table, "AGS;Wert\n07001901;5\n07001002;2\n")
+    assert found.figures == {world.A: None, world.B: 2, world.C: None}
+    assert any("expected all former parts of 07001001, got none of 07001001, 07001902: unknown" in hint
+               for hint in hints(found))  # fmt: skip
+
+
+def test_area_that_grew_needs_its_own_former_figure_too(territory: Territory, table: Path) -> None:
+    """Ingelheim took in two towns and kept its key; Brimingen is a new key for two."""
+    text = "AGS;Wert\n07339027;100\n07339061;10\n07232021;7\n07232052;8\n"
+    whole = "07339030;1000\n"
+    figures = {}
+    for name, more in (("parts", ""), ("whole", whole)):
+        table.write_text(text + more, "utf-8")
+        read_in = demand.read_figures(
+            read_records(table), territory.municipalities, successors=territory.successors
+        )
+        figures[name] = read_in.figures["07339030"]
+        assert read_in.figures["07232502"] == 15
+    assert figures == {"parts": None, "whole": 1110}
+
+
+def test_former_keys_beside_the_new_one_are_faults(table: Path) -> None:
+    successors = {"07001901": "07001001", "07001902": "07001001"}
+    table.write_text("AGS;Wert\n07001901;5\n07001902;6\n07001001;11\n07001002;2\n", "utf-8")
+    found = demand.read_figures(read_records(table), LAND, successors=successors)
+    assert (found.accepted, found.rejected) == (2, 2)
+    assert found.figures == {world.A: None, world.B: 2, world.C: None}
+    assert errors(found)[0].endswith(
+        "expected either 07001001 or the former keys that became it, got 07001901 beside 07001001"
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "07001901;5\n07001902;zehn\n07001001;1",
+        "07001901;5\n07001902;6\n07001001;1\n07001001;9",
+        "07001001;5\n07001001;7",
+        "07001001;5\n7001001;7",
+        "07001001;zehn",
+    ],
+)
+def test_area_with_a_faulty_row_is_unknown_never_part_of_it(table: Path, rows: str) -> None:
+    found = read(table, f"AGS;Wert\n{rows}\n07001002;2\n")
+    assert found.figures[world.A] is None
+    assert found.figures[world.B] == 2
+    assert found.rejected == 1
+    assert found.accepted + found.rejected == found.rows
 
 
 def test_area_that_the_file_lacks_is_unknown_not_zero(table: Path) -> None:
@@ -130,7 +186,7 @@ def test_key_twice_is_a_fault_that_names_the_first(table: Path, again: str) -> N
     assert errors(found) == [
         f"zahlen.csv, line 3, AGS: expected each key once (line 2), got {again!r}"
     ]
-    assert found.figures[world.A] == 5
+    assert found.figures[world.A] is None
 
 
 # -------------------------------------------------------------------------------- numbers

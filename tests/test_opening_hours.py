@@ -617,3 +617,26 @@ def test_hostile_text_costs_no_time(piece: str) -> None:
     parse_hours(piece * (400 // len(piece)))
     parse_hours(piece * 1_000_000)
     assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mo 10-12" + " " * 380 + "oder",
+        "angabe " + " " * 390,
+        "Mo 10-12" + "\n" * 380 + "oder",
+        "Mo 10-12" + " \n" * 190 + "oder",
+        "Mo 10-12" + "\t\u00a0" * 190 + "oder",
+        ("(Stand 2020)" * 30)[:390] + "oder",
+        "Mo 10-12 und nach " * 22,
+    ],
+    ids=lambda text: repr(text[:14]),
+)
+def test_long_runs_of_blanks_take_no_time(text: str) -> None:
+    began = time.process_time()
+    parse_hours(text)
+    assert time.process_time() - began < 0.5
+
+
+def test_blanks_do_not_change_what_is_read() -> None:
+    assert parse_hours("Mo   10-12\n\n  Di\t14-16").rule == parse_hours("Mo 10-12\nDi 14-16").rule

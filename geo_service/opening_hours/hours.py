@@ -61,6 +61,8 @@ class Hours:
 
 
 _DASHES: Final = re.compile("[‐‑‒–—―−]")
+_BLANKS: Final = re.compile(r"[^\S\n]+")
+_BREAKS: Final = re.compile(r" ?\n[\n ]*")
 _MONTHS: Final = (
     "januar", "februar", "märz", "april", "mai", "juni",
     "juli", "august", "september", "oktober", "november", "dezember",
@@ -135,7 +137,7 @@ def parse_hours(text: str) -> Hours:
 @lru_cache(maxsize=8192)
 def _parse(text: str) -> Hours:
     """Return what `parse_hours` does, for a text of bounded length."""
-    clean = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
+    clean = _single_blanks(_DASHES.sub("-", unicodedata.normalize("NFKC", text)))
     clean, as_of, notes, undated = _take_source_notes(clean)
     clean, appointment = _take_appointment(clean)
     if appointment:
@@ -148,6 +150,11 @@ def _parse(text: str) -> Hours:
     except NotCertainError as problem:
         return Hours(text, note=note, as_of=as_of, reason=cast("Reason", problem.args[0]))
     return Hours(text, rule=rule, offer=offer, note=note, as_of=as_of)
+
+
+def _single_blanks(text: str) -> str:
+    """Make one blank of several: the patterns take time that grows with runs of them."""
+    return _BREAKS.sub("\n", _BLANKS.sub(" ", text))
 
 
 def _read(clean: str, *, appointment: bool) -> tuple[str, str | None]:
@@ -199,7 +206,7 @@ def _take_source_notes(clean: str) -> tuple[str, str | None, list[str], bool]:
             return match[0]
         return f"({', '.join(kept)})" if any(kept) else " "
 
-    clean = _BRACKETS.sub(in_brackets, clean)
+    clean = _single_blanks(_BRACKETS.sub(in_brackets, clean))
     for match in _AS_OF.finditer(clean):
         if not clean[match.end() :].strip(" .") and is_note(match[0]):
             clean = clean[: match.start()]
