@@ -36,6 +36,8 @@ from geo_service.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from numpy.typing import NDArray
+
 __all__ = [
     "BORDER_TOLERANCE_M",
     "CHOROPLETH_ID",
@@ -299,30 +301,35 @@ def build_choropleth_map(options: ChoroplethOptions) -> MapParts:
     The script depends on the bounds alone and is served one folder below the root.
     Colours are classes of the style sheet: ``klasse-1`` to ``klasse-5``.
     """
-    data = {
-        "borders": options.borders_url,
-        "values": options.values_url,
-        "drill": options.drill_url,
-        "area": options.area_url,
-        "revision": str(options.revision),
-        "view": _edges(options.view),
-    }
-    page_map = _PageMap(CHOROPLETH_ID, options.bounds, data, root="../")
-    _Layer("gebiete", "planning.js", "addAreas").add_to(page_map)
-    return _parts(page_map)
+    return _planning_map(
+        CHOROPLETH_ID,
+        _Layer("gebiete", "planning.js", "addAreas"),
+        options,
+        borders=options.borders_url,
+        values=options.values_url,
+        drill=options.drill_url,
+        area=options.area_url,
+    )
 
 
 def build_sites_map(options: SitesMapOptions) -> MapParts:
     """Build the map of proposed places; the script is served one folder below the root."""
-    data = {
-        "borders": options.borders_url,
-        "outline": options.outline_url,
-        "places": options.places_url,
-        "revision": str(options.revision),
-        "view": _edges(options.view),
-    }
-    page_map = _PageMap(SITES_ID, options.bounds, data, root="../")
-    _Layer("standorte", "siting.js", "addSites").add_to(page_map)
+    return _planning_map(
+        SITES_ID,
+        _Layer("standorte", "siting.js", "addSites"),
+        options,
+        borders=options.borders_url,
+        outline=options.outline_url,
+        places=options.places_url,
+    )
+
+
+def _planning_map(
+    map_id: str, layer: _Layer, options: ChoroplethOptions | SitesMapOptions, **urls: str
+) -> MapParts:
+    data = urls | {"revision": str(options.revision), "view": _edges(options.view)}
+    page_map = _PageMap(map_id, options.bounds, data, root="../")
+    layer.add_to(page_map)
     return _parts(page_map)
 
 
@@ -451,10 +458,7 @@ def borders_geojson(
     QueryError
         If no area lies in `kreis_key`.
     """
-    rows = thinned if kreis_key is None else thinned[thinned["kreis_key"] == kreis_key]
-    if not len(rows):
-        raise QueryError(f"kreis: expected the five-digit key of a Kreis, got {kreis_key!r}")
-    areas = _dissolve(rows, level)
+    areas = _areas_inside(thinned, level, kreis_key)
     return to_geojson(areas, columns=["key", "name", "at"], decimals=4, note=note)
 
 
@@ -479,24 +483,27 @@ def packed_borders(
     QueryError
         If no area lies in `kreis_key`.
     """
-    rows = thinned if kreis_key is None else thinned[thinned["kreis_key"] == kreis_key]
-    if not len(rows):
-        raise QueryError(f"kreis: expected the five-digit key of a Kreis, got {kreis_key!r}")
-    areas = _dissolve(rows, level)
-    packed = [
-        [key, *_packed_rings(geometry)]
-        for key, geometry in zip(areas["key"], areas.geometry, strict=True)
-    ]
+    areas = _areas_inside(thinned, level, kreis_key)
+    rings = _packed_rings(np.asarray(areas.geometry.array))
+    packed = [[key, *own] for key, own in zip(areas["key"], rings, strict=True)]
     body = {"attribution": note, "areas": packed}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _packed_rings(geometry: shapely.Geometry) -> list[list[int]]:
-    rings = []
-    for ring in shapely.get_rings(shapely.get_parts(geometry)):
-        points = np.rint(shapely.get_coordinates(ring)[:-1] * 10_000).astype(np.int64)
-        rings.append(np.diff(points, axis=0, prepend=np.zeros((1, 2), np.int64)).ravel().tolist())
-    return rings
+def _packed_rings(geometries: NDArray[np.object_]) -> list[list[list[int]]]:
+    """Return the packed rings of each geometry, all worked out at once."""
+    parts, geometry = shapely.get_parts(geometries, return_index=True)
+    rings, part = shapely.get_rings(parts, return_index=True)
+    degrees, ring = shapely.get_coordinates(rings, return_index=True)
+    points = np.rint(degrees * 10_000).astype(np.int64)
+    first = np.flatnonzero(np.diff(ring, prepend=-1))
+    steps = np.diff(points, axis=0, prepend=np.zeros((1, 2), np.int64))
+    steps[first] = points[first]
+    numbers, closing = steps.ravel().tolist(), [*first[1:] - 1, len(points) - 1]
+    packed: list[list[list[int]]] = [[] for _ in geometries]
+    for owner, start, end in zip(geometry[part], first, closing, strict=True):
+        packed[owner].append(numbers[2 * start : 2 * end])
+    return packed
 
 
 def outline_geojson(thinned: Municipalities, *, level: Level, key: str, note: str = "") -> bytes:
@@ -513,6 +520,14 @@ def outline_geojson(thinned: Municipalities, *, level: Level, key: str, note: st
     if not len(rows):
         raise QueryError(f"key: expected the key of an area of level {level}, got {key!r}")
     return to_geojson(_dissolve(rows, level), columns=["key", "name"], decimals=4, note=note)
+
+
+def _areas_inside(thinned: Municipalities, level: Level, kreis_key: str | None) -> gpd.GeoDataFrame:
+    """Return the areas of `level` in a Kreis, or in the Land."""
+    rows = thinned if kreis_key is None else thinned[thinned["kreis_key"] == kreis_key]
+    if not len(rows):
+        raise QueryError(f"kreis: expected the five-digit key of a Kreis, got {kreis_key!r}")
+    return _dissolve(rows, level)
 
 
 def _dissolve(rows: gpd.GeoDataFrame, level: Level) -> gpd.GeoDataFrame:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from playwright.sync_api import Page
+from test_browser import missing
 
 AXE: Final = (
     Path(__file__).resolve().parents[1] / "build" / "vendor-test" / "axe-core" / "axe.min.js"
@@ -18,6 +19,8 @@ RULES: Final = {
 """WCAG 2.1 at A and AA, its successor's size of targets, and axe-core's best practices."""
 
 COLOURS: Final = {"type": "rule", "values": ["color-contrast"]}
+WIDTHS: Final = (1280, 390, 320)
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,31 @@ def barriers(
     rules = {rule: {"enabled": False} for rule in without}
     found: list[list[str]] = page.evaluate(_RUN, [only, rules, looked, DECORATION])
     return found
+
+
+def bring_axe(page: Page) -> None:
+    """Give axe-core to every document that the page opens from now on; skip where it is missing."""
+    if not AXE.exists():
+        missing("axe-core")
+    page.context.add_init_script(AXE.read_text("utf-8"))
+
+
+def barriers_everywhere(page: Page) -> dict[tuple[int, str], Any]:
+    """Unfold everything, and return what is a barrier by width and scheme, or ``sideways``.
+
+    Empty where there is none. The page must have been given axe-core.
+    """
+    page.evaluate("document.querySelectorAll('main details').forEach((one) => one.open = true)")
+    found: dict[tuple[int, str], Any] = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            found[width, scheme] = barriers(page, RULES if scheme == "light" else COLOURS)
+        found[width, "sideways"] = page.evaluate(
+            "document.documentElement.scrollWidth > innerWidth"
+        )
+    return {state: what for state, what in found.items() if what}
 
 
 def name_contrasts(page: Page) -> list[float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
 NOW = dt.datetime(2026, 11, 23, 9, 30, tzinfo=dt.UTC)
+
+
+def run_command(*arguments: str) -> None:
+    """Run the command line in this process, without a word."""
+    from geo_service.cli import main  # here, because other children start without it
+
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        main(arguments)
 
 
 def make_initiatives(count: int, *, marker: object = "", **columns: list[Any]) -> Initiatives:

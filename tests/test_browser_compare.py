@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from barriers import AXE, COLOURS, RULES, barriers
+from barriers import barriers_everywhere, bring_axe
 from playwright.sync_api import Browser, expect
-from test_browser import chromium, missing, opened
+from test_browser import chromium, opened
 from test_planning_compare import World, grow
 from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served
 
@@ -37,26 +36,14 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("query", ["", "?von=alt", "?von=alt&ebene=gemeinde", "?von=nie"])
 def test_page_has_no_barrier_and_runs_no_name(chromium: Browser, grown: str, query: str) -> None:
-    if not AXE.exists():
-        missing("axe-core")
-    found: dict[Any, Any] = {}
     with opened(chromium, grown, quiet=False) as page:
-        page.context.add_init_script(AXE.read_text("utf-8"))
+        bring_axe(page)
         page.goto(grown + query)
         if page.locator("#karte_gebiete").count():
             expect(page.locator("#karte_gebiete[data-drawn]")).to_have_count(1)
-        page.evaluate("document.querySelectorAll('main details').forEach((one) => one.open = true)")
-        for width in (1280, 390, 320):
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme="light")
-            found[width, "light"] = barriers(page, RULES)
-            page.emulate_media(color_scheme="dark")
-            found[width, "dark"] = barriers(page, COLOURS)
-            found[width, "sideways"] = page.evaluate(
-                "document.documentElement.scrollWidth > innerWidth"
-            )
+        found = barriers_everywhere(page)
         assert page.evaluate("window.pwned") is None
-    assert {state: what for state, what in found.items() if what} == {}
+    assert found == {}
 
 
 def test_map_has_the_colours_of_the_legend(chromium: Browser, grown: str) -> None:

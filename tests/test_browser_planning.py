@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from barriers import AXE, COLOURS, RULES, barriers
+from barriers import barriers, barriers_everywhere, bring_axe
 from playwright.sync_api import Browser, Page, expect
-from test_browser import DESK, PHONE, SIZES, chromium, missing, opened
-from web_helpers import NOW, VECTORS, app_of, fill, initiatives_of, place, served, small_territory
+from test_browser import DESK, PHONE, SIZES, chromium, opened
+from web_helpers import (
+    NOW,
+    VECTORS,
+    app_of,
+    fill,
+    initiatives_of,
+    place,
+    served,
+    served_land,
+    small_territory,
+    spread_places,
+)
 
 from geo_service.schema import Demand
 from geo_service.snapshot import Territory
@@ -22,7 +33,6 @@ pytestmark = pytest.mark.browser
 MAX_BYTES = 350_000
 """What the page may weigh at Gemeinde level, over the wire."""
 
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATHS = (
     "/planung",
     "/planung?ebene=gemeinde&gebiet=07131&kennzahl=entfernung",
@@ -37,25 +47,13 @@ PATHS = (
 @pytest.fixture(scope="module")
 def land(tmp_path_factory: pytest.TempPathFactory, territory: Territory) -> Iterator[str]:
     """The real Land with 100 places, half of them rough, and a demand with an unknown Kreis."""
-    towns = territory.municipalities[["ags", "seat_lon", "seat_lat"]].iloc[::23]
-    rows = [
-        place(
-            n,
-            ags=ags,
-            point=(lon, lat),
-            coordinate_precision="address" if n % 2 else "municipality",
-            source_date="2017-05" if n % 3 else None,
-        )
-        for n, (ags, lon, lat) in enumerate(towns.itertuples(index=False, name=None))
-    ]
+    places = spread_places(territory, (None, "2017-05", "2017-05"))
     keys = sorted(set(territory.municipalities["kreis_key"]))
     people = dict.fromkeys(keys, 100.0) | {keys[0]: None}
-    with Store(f"sqlite:///{tmp_path_factory.mktemp('planning') / 'x.db'}") as store:
-        store.migrate()
-        fill(store, initiatives_of(rows))
-        store.save_demand(Demand("neu", "Schutzsuchende", "kreis", people, "Amt"), now=NOW)
-        with served(app_of(store, territory)) as base:
-            yield base
+    demand = Demand("neu", "Schutzsuchende", "kreis", people, "Amt")
+    folder = tmp_path_factory.mktemp("planning")
+    with served_land(folder, places, territory, [demand]) as base:
+        yield base
 
 
 def drawn(page: Page, count: int) -> None:
@@ -71,29 +69,18 @@ def outlined(page: Page) -> int:
 @pytest.mark.parametrize("path", PATHS)
 def test_page_has_no_barrier_that_axe_sees(chromium: Browser, land: str, path: str) -> None:
     """Both widths in both schemes, everything unfolded; at 320 px too."""
-    if not AXE.exists():
-        missing("axe-core")
-    found: dict[Any, Any] = {}
     with opened(chromium, land, quiet=False) as page:
-        page.context.add_init_script(AXE.read_text("utf-8"))
+        bring_axe(page)
         page.goto(land + path)
         if page.locator("#karte_gebiete").count():
             expect(page.locator("#karte_gebiete[data-drawn]")).to_have_count(1)
-        page.evaluate("document.querySelectorAll('main details').forEach((one) => one.open = true)")
-        for width in (1280, 390, 320):
-            page.set_viewport_size({"width": width, "height": 800})
-            for scheme in SCHEMES:
-                page.emulate_media(color_scheme=scheme)
-                found[width, scheme] = barriers(page, RULES if scheme == "light" else COLOURS)
-            found[width, "sideways"] = page.evaluate(
-                "document.documentElement.scrollWidth > innerWidth"
-            )
-    assert {state: what for state, what in found.items() if what} == {}
+        found = barriers_everywhere(page)
+    assert found == {}
 
 
 def test_popup_is_no_barrier(chromium: Browser, land: str) -> None:
     with opened(chromium, f"{land}/planung?gebiet=07131", quiet=False) as page:
-        page.context.add_init_script(AXE.read_text("utf-8"))
+        bring_axe(page)
         page.reload()
         drawn(page, 8)
         page.locator("button.show-area").first.click()

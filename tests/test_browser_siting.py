@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
 
 import pytest
-from barriers import AXE, COLOURS, RULES, barriers
+from barriers import barriers_everywhere, bring_axe
 from playwright.sync_api import Browser, expect
-from test_browser import PHONE, chromium, missing, opened
-from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served
+from test_browser import PHONE, chromium, opened
+from web_helpers import VECTORS, served_land, spread_places
 
 from geo_service.snapshot import Territory
-from geo_service.store import Store
 
 __all__ = ["chromium"]
 
 pytestmark = pytest.mark.browser
 
 MAX_BYTES = 350_000
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PATHS = (
     "?gebiet=07131&k=3&ausser=07131007",
     "?ziel=abdecken&anteil=40&umkreis=10",
@@ -39,44 +36,21 @@ PROOF = re.compile(
 @pytest.fixture(scope="module")
 def land(tmp_path_factory: pytest.TempPathFactory, territory: Territory) -> Iterator[str]:
     """The real Land with 100 places, half of them rough."""
-    towns = territory.municipalities[["ags", "seat_lon", "seat_lat"]].iloc[::23]
-    rows = [
-        place(
-            n,
-            ags=ags,
-            point=(lon, lat),
-            coordinate_precision="address" if n % 2 else "municipality",
-        )
-        for n, (ags, lon, lat) in enumerate(towns.itertuples(index=False, name=None))
-    ]
-    with Store(f"sqlite:///{tmp_path_factory.mktemp('siting') / 'x.db'}") as store:
-        store.migrate()
-        fill(store, initiatives_of(rows))
-        with served(app_of(store, territory)) as base:
-            yield f"{base}/planung/standorte"
+    places = spread_places(territory)
+    with served_land(tmp_path_factory.mktemp("siting"), places, territory) as base:
+        yield f"{base}/planung/standorte"
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_page_has_no_barrier_that_axe_sees(chromium: Browser, land: str, path: str) -> None:
-    if not AXE.exists():
-        missing("axe-core")
-    found: dict[Any, Any] = {}
     with opened(chromium, land, quiet=False) as page:
-        page.context.add_init_script(AXE.read_text("utf-8"))
+        bring_axe(page)
         page.route("**/standorte.json*", lambda route: route.fulfill(status=503))
         page.goto(land + path)
         if page.locator("#karte_standorte").count():
             expect(page.locator("#karte_standorte[data-drawn]")).to_have_count(1)
-        page.evaluate("document.querySelectorAll('main details').forEach((one) => one.open = true)")
-        for width in (1280, 390, 320):
-            page.set_viewport_size({"width": width, "height": 800})
-            for scheme in SCHEMES:
-                page.emulate_media(color_scheme=scheme)
-                found[width, scheme] = barriers(page, RULES if scheme == "light" else COLOURS)
-            found[width, "sideways"] = page.evaluate(
-                "document.documentElement.scrollWidth > innerWidth"
-            )
-    assert {state: what for state, what in found.items() if what} == {}
+        found = barriers_everywhere(page)
+    assert found == {}
 
 
 def test_map_has_the_places_of_the_table(chromium: Browser, land: str) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ from geo_service.cli import cli, main
 from geo_service.store import Store
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "README.md"
+
+
+Run = Callable[..., tuple[int, str, str]]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -26,10 +31,25 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 @pytest.fixture
-def imported(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str, example_file: Path
-) -> tuple[int, str, str]:
-    return run(capsys, "import", str(example_file), "--database", sqlite_url)
+def geo(capsys: pytest.CaptureFixture[str], sqlite_url: str) -> Run:
+    """Runs a command over a database of the test's own, empty at first."""
+    return lambda *arguments: run(capsys, *arguments, "--database", sqlite_url)
+
+
+@pytest.fixture(scope="module")
+def example_database(tmp_path_factory: pytest.TempPathFactory, example_file: Path) -> Path:
+    """A database with the example records, to be copied."""
+    file = tmp_path_factory.mktemp("example") / "geo-service.db"
+    with pytest.raises(SystemExit, match="0"):
+        main(("import", str(example_file), "--database", f"sqlite:///{file}"))
+    return file
+
+
+@pytest.fixture
+def filled(geo: Run, sqlite_url: str, example_database: Path) -> Run:
+    """Runs a command over a database of the test's own that holds the example records."""
+    shutil.copyfile(example_database, sqlite_url.removeprefix("sqlite:///"))
+    return geo
 
 
 def test_every_command_stands_in_the_readme() -> None:
@@ -51,16 +71,14 @@ def test_options_of_the_readme_are_those_of_the_commands() -> None:
         assert options - {"--help", "--yes"} <= documents, name
 
 
-def test_import_says_what_it_did(imported: tuple[int, str, str]) -> None:
-    code, out, _ = imported
+def test_import_says_what_it_did(geo: Run, example_file: Path) -> None:
+    code, out, _ = geo("import", str(example_file))
     assert code == 0
     assert "474 rows, 474 accepted (474 new, 0 updated, 0 unchanged), 0 rejected" in out
     assert "Points: 474 of 474 found" in out
 
 
-def test_import_with_rejected_rows_exits_1_and_writes_the_issues(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
-) -> None:
+def test_import_with_rejected_rows_exits_1_and_writes_the_issues(geo: Run, tmp_path: Path) -> None:
     file = tmp_path / "liste.csv"
     file.write_text(
         "name,category,city,postcode\nTreff,Begegnungsort,Mainz,55116\n"
@@ -68,9 +86,7 @@ def test_import_with_rejected_rows_exits_1_and_writes_the_issues(
         "utf-8",
     )
     issues = tmp_path / "issues.csv"
-    code, out, err = run(
-        capsys, "import", str(file), "--database", sqlite_url, "--issues", str(issues)
-    )
+    code, out, err = geo("import", str(file), "--issues", str(issues))
     assert code == 1
     assert "1 accepted" in out
     assert "liste.csv, line 3, postcode: expected 5 digits, got '7017'" in err
@@ -82,26 +98,24 @@ def test_import_with_rejected_rows_exits_1_and_writes_the_issues(
 
 
 def test_refused_file_leaves_an_earlier_report_of_issues_as_it_was(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
+    geo: Run, tmp_path: Path
 ) -> None:
     file = tmp_path / "bild.csv"
     file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     earlier, new = tmp_path / "earlier.csv", tmp_path / "new.csv"
     earlier.write_text("an earlier report", "utf-8")
     for issues in (earlier, new):
-        arguments = ("import", str(file), "--database", sqlite_url, "--issues", str(issues))
-        assert run(capsys, *arguments)[0] == 2
+        arguments = ("import", str(file), "--issues", str(issues))
+        assert geo(*arguments)[0] == 2
     assert earlier.read_text("utf-8") == "an earlier report"
     assert not new.exists()
 
 
 def test_import_is_refused_before_it_begins_where_its_issues_cannot_be_written(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str, example_file: Path, tmp_path: Path
+    geo: Run, sqlite_url: str, example_file: Path, tmp_path: Path
 ) -> None:
     issues = tmp_path / "no-such-folder" / "issues.csv"
-    code, _, err = run(
-        capsys, "import", str(example_file), "--database", sqlite_url, "--issues", str(issues)
-    )
+    code, _, err = geo("import", str(example_file), "--issues", str(issues))
     assert code == 2
     assert "issues.csv: expected a place to write to, got: No such file or directory" in err
     with Store(sqlite_url) as store:
@@ -110,11 +124,11 @@ def test_import_is_refused_before_it_begins_where_its_issues_cannot_be_written(
 
 
 def test_refused_import_exits_2_changes_nothing_and_shows_no_traceback(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
+    geo: Run, sqlite_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "liste.csv"
     file.write_text("name,category,city\n,,\n", "utf-8")
-    code, _, err = run(capsys, "import", str(file), "--database", sqlite_url)
+    code, _, err = geo("import", str(file))
     assert code == 2
     assert "Refused:" in err
     assert "Traceback" not in err
@@ -133,15 +147,10 @@ def test_missing_file_and_wrong_database_are_clear(
     assert "mysql" in err
 
 
-def test_coverage_prints_the_worst_first_and_writes_files(
-    imported: tuple[int, str, str],
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-    tmp_path: Path,
-) -> None:
+def test_coverage_prints_the_worst_first_and_writes_files(filled: Run, tmp_path: Path) -> None:
     out_file = tmp_path / "kreise.geojson"
-    arguments = ("--radius-km", "3", "--database", sqlite_url)
-    code, out, _ = run(capsys, "coverage", *arguments, "--out", str(out_file))
+    arguments = ("--radius-km", "3")
+    code, out, _ = filled("coverage", *arguments, "--out", str(out_file))
     assert code == 0
     features = json.loads(out_file.read_text("utf-8"))["features"]
     shares = {f["properties"]["name"]: f["properties"]["share_reached"] for f in features}
@@ -153,20 +162,14 @@ def test_coverage_prints_the_worst_first_and_writes_files(
     assert "3 km Luftlinie" in out
 
 
-def test_coverage_tells_range_judgement_and_who_counts(
-    imported: tuple[int, str, str],
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-    tmp_path: Path,
-) -> None:
-    database = ("--database", sqlite_url)
-    code, out, _ = run(capsys, "coverage", *database)
+def test_coverage_tells_range_judgement_and_who_counts(filled: Run, tmp_path: Path) -> None:
+    code, out, _ = filled("coverage")
     assert code == 0
     assert re.search(r"\d,\d–\d\d,\d %", out)
     assert {"unsicher", "keine Lücke"} <= set(re.findall("unsicher|keine Lücke", out))
     file = tmp_path / "genau.csv"
     options = ("--precision", "address", "--current-months", "1", "--out", str(file))
-    code, out, _ = run(capsys, "coverage", *options, *database)
+    code, out, _ = filled("coverage", *options)
     assert code == 0
     assert "Genauigkeit: mindestens Adresse" in out
     assert "Aktualität: nur im letzten Monat" in out
@@ -174,106 +177,86 @@ def test_coverage_tells_range_judgement_and_who_counts(
         assert {row["places"] for row in csv.DictReader(stream)} == {"0"}
 
 
-def test_coverage_counts_the_people_of_a_demand(
-    imported: tuple[int, str, str],
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-    tmp_path: Path,
-) -> None:
-    database = ("--database", sqlite_url)
+def test_coverage_counts_the_people_of_a_demand(filled: Run, tmp_path: Path) -> None:
     file = tmp_path / "probe.csv"
     file.write_text("Schlüssel;Anzahl\n07111;1234\n", "utf-8")
     options = ("--name", "Probe 2024", "--source-note", "© Amt", "--partial")
-    run(capsys, "load-demand", str(file), *options, *database)
-    code, out, _ = run(capsys, "coverage", "--demand", "Probe 2024", "--all", *database)
+    filled("load-demand", str(file), *options)
+    code, out, _ = filled("coverage", "--demand", "Probe 2024", "--all")
     assert code == 0
     assert re.search(r"Koblenz.* 1\.234 ", out)
     assert "Menschen: Probe 2024" in out
     assert "© Amt" in out
-    code, _, err = run(capsys, "coverage", "--demand", "nie", *database)
+    code, _, err = filled("coverage", "--demand", "nie")
     assert (code, "expected a loaded one (probe-2024)" in err) == (2, True)
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx", "gpkg"])
-def test_coverage_writes_every_kind(
-    ending: str,
-    imported: tuple[int, str, str],
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-    tmp_path: Path,
-) -> None:
+def test_coverage_writes_every_kind(filled: Run, ending: str, tmp_path: Path) -> None:
     file = tmp_path / f"land.{ending}"
-    code, _, _ = run(
-        capsys, "coverage", "--level", "land", "--database", sqlite_url, "--out", str(file)
-    )
+    code, _, _ = filled("coverage", "--level", "land", "--out", str(file))
     assert code == 0
     assert file.stat().st_size > 0
 
 
 @pytest.mark.parametrize("radius", ["0", "-3", "nan", "100000"])
-def test_impossible_radius_is_refused(
-    radius: str,
-    imported: tuple[int, str, str],
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-) -> None:
-    code, _, err = run(capsys, "coverage", "--radius-km", radius, "--database", sqlite_url)
+def test_impossible_radius_is_refused(filled: Run, radius: str) -> None:
+    code, _, err = filled("coverage", "--radius-km", radius)
     assert code == 2
     assert f"--radius-km: expected over 0 to 100 kilometres, got {float(radius):g}" in err
 
 
-def test_coverage_without_records_says_what_to_do(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str
-) -> None:
-    code, _, err = run(capsys, "coverage", "--database", sqlite_url)
+def test_coverage_without_records_says_what_to_do(geo: Run, sqlite_url: str) -> None:
+    code, _, err = geo("coverage")
     assert code == 2
     assert "import a file" in err
     assert not Path(sqlite_url.removeprefix("sqlite:///")).exists()
 
 
-def test_review_lists_every_reason_and_writes_them(
-    imported: tuple[int, str, str],
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-    tmp_path: Path,
-) -> None:
+def test_review_lists_every_reason_and_writes_them(filled: Run, tmp_path: Path) -> None:
     file = tmp_path / "review.csv"
-    code, out, _ = run(capsys, "review", "--database", sqlite_url, "--out", str(file))
+    code, out, _ = filled("review", "--out", str(file))
     assert code == 1
     assert "a street is stated, the point is only rough" in out
     lines = file.read_text("utf-8-sig").splitlines()
     assert len(lines) > 169  # every record with a street, and the probable duplicates
 
 
-def test_load_population_moves_people_to_their_cells(
-    imported: tuple[int, str, str],
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-    tmp_path: Path,
+def test_review_without_findings_says_so_and_writes_the_headings_alone(
+    geo: Run, tmp_path: Path
 ) -> None:
+    places, file = tmp_path / "liste.csv", tmp_path / "review.csv"
+    places.write_text("name,category,city,lon,lat\nTreff,Begegnungsort,Mainz,8.27,50.0\n", "utf-8")
+    assert geo("import", str(places))[0] == 0
+    code, out, _ = geo("review", "--out", str(file))
+    assert code == 0
+    assert "1 records, 0 to look at, 0 probable duplicates" in out
+    assert "only the headings, because there is nothing to look at" in " ".join(out.split())
+    assert file.read_text("utf-8-sig").splitlines() == ["reason,id,name,stated,detail,source_line"]
+
+
+def test_load_population_moves_people_to_their_cells(filled: Run, tmp_path: Path) -> None:
     grid = tmp_path / "grid.csv"
     grid.write_text(
         "GITTER_ID_1km;x_mp_1km;y_mp_1km;Einwohner\n"
         "CRS3035RES1000mN2990000E4196000;4196500;2990500;1200\n",
         "utf-8",
     )
-    code, out, _ = run(capsys, "load-population", str(grid), "--database", sqlite_url)
+    code, out, _ = filled("load-population", str(grid))
     assert code == 0
     assert "1.200 people in 1 cells" in out
-    code, out, _ = run(capsys, "coverage", "--level", "land", "--database", sqlite_url)
+    code, out, _ = filled("coverage", "--level", "land")
     assert "Zensus 2022" in out
 
 
-def test_erase_removes_a_record_for_good(
-    imported: tuple[int, str, str], capsys: pytest.CaptureFixture[str], sqlite_url: str
-) -> None:
+def test_erase_removes_a_record_for_good(filled: Run, sqlite_url: str) -> None:
     with Store(sqlite_url) as store:
         record = store.read().initiatives.iloc[0]
-    code, out, _ = run(capsys, "erase", record["id"], "--database", sqlite_url)
+    code, out, _ = filled("erase", record["id"])
     assert (code, out) == (0, f"Erased {record['id']}; revision 2.\n")
     content = Path(sqlite_url.removeprefix("sqlite:///")).read_bytes()
     assert record["name"].encode() not in content
-    code, _, err = run(capsys, "erase", record["id"], "--database", sqlite_url)
+    code, _, err = filled("erase", record["id"])
     assert code == 2
     assert f"expected a record's id, got '{record['id']}'; the address of" in err
 
@@ -288,23 +271,21 @@ def test_erase_removes_a_record_for_good(
     ],
 )
 def test_serve_says_that_the_address_is_wrong_and_not_the_port(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str, host: str, said: str
+    geo: Run, host: str, said: str
 ) -> None:
-    code, _, err = run(capsys, "serve", "--host", host, "--port", "8399", "--database", sqlite_url)
+    code, _, err = geo("serve", "--host", host, "--port", "8399")
     assert code == 2
     assert "host: expected an address of this machine such as 127.0.0.1 or 0.0.0.0" in err
     assert said in err
     assert "--port" not in err
 
 
-def test_serve_says_that_the_port_is_taken(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str
-) -> None:
+def test_serve_says_that_the_port_is_taken(geo: Run) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        code, _, err = run(capsys, "serve", "--port", port, "--database", sqlite_url)
+        code, _, err = geo("serve", "--port", port)
     assert code == 2
     assert f"port {port} on 127.0.0.1: expected a free port" in err
 
@@ -346,24 +327,17 @@ def test_wrong_database_url_says_what_was_expected_and_no_password(
     ],
 )
 def test_file_that_is_no_list_says_where_what_was_expected_and_what_came(
-    capsys: pytest.CaptureFixture[str],
-    sqlite_url: str,
-    tmp_path: Path,
-    name: str,
-    content: bytes,
-    said: str,
+    geo: Run, tmp_path: Path, name: str, content: bytes, said: str
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    code, _, err = run(capsys, "import", str(file), "--database", sqlite_url)
+    code, _, err = geo("import", str(file))
     assert code == 2
     assert said in err
     assert "Traceback" not in err
 
 
-def test_folder_is_no_file(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str, tmp_path: Path
-) -> None:
-    code, _, err = run(capsys, "import", str(tmp_path), "--database", sqlite_url)
+def test_folder_is_no_file(geo: Run, tmp_path: Path) -> None:
+    code, _, err = geo("import", str(tmp_path))
     assert code == 2
     assert "is a directory" in err

@@ -17,7 +17,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_service.records.identity import assign_ids, find_duplicates, resolve_ids
+from geo_service.records.duplicates import find_duplicates
+from geo_service.records.identity import assign_ids, resolve_ids
 from geo_service.schema import (
     GEOCODE_COLUMNS,
     RECORD_COLUMNS,

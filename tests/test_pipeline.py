@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import multiprocessing
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from store_world import run_command
 
 from geo_service import pipeline, review
 from geo_service.errors import FileFormatError, ValidationError
@@ -170,46 +171,52 @@ def test_stated_municipality_is_compared_by_key(workshop: Workshop) -> None:
     assert len(gazetteer.municipality_candidates(Address(municipality="Bauler"))) == 2
 
 
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["geo_service.cli"])
 KILLS = int(os.environ.get("GEO_SERVICE_TEST_COMMAND_KILLS", "8"))
 
 
 def test_killed_import_leaves_the_old_revision_or_the_new_one(
     workshop: Workshop, sqlite_url: str, example_file: Path, tmp_path: Path
 ) -> None:
-    """kill -9 of the real command at random moments, from start to after its end."""
+    """kill -9 of the command at random moments, from its start to after its end.
+
+    Its process has the package already: a kill while Python imports it would prove nothing.
+    """
     pipeline.import_file(example_file, workshop, today=TODAY)
     old = workshop.store.read().initiatives
     with example_file.open(encoding="utf-8-sig") as file:
         text = file.read()
     changed = tmp_path / example_file.name
     changed.write_text(text.replace("Mehrgenerationenhaus ", "MGH "), "utf-8")
-    command = [sys.executable, "-m", "geo_service.cli", "import", str(changed)]
-    command += ["--database", sqlite_url]
-    began = time.monotonic()
-    copy = f"sqlite:///{tmp_path / 'whole.db'}"
     (tmp_path / "whole.db").write_bytes(Path(sqlite_url.removeprefix("sqlite:///")).read_bytes())
-    subprocess.run([*command[:-1], copy], check=True, capture_output=True)
+    copy = f"sqlite:///{tmp_path / 'whole.db'}"
+    command = ("import", str(changed), "--database")
+    began = time.monotonic()
+    process = processes.Process(target=run_command, args=(*command, copy))
+    process.start()
+    process.join()
     whole_s = time.monotonic() - began
+    assert process.exitcode == 0
     with Store(copy) as store:
         new = store.read().initiatives
     assert not new.equals(old)
 
     chance = random.Random(20261123)
     for _ in range(KILLS):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            # Most of a run is start-up; aim at its second half, where the writing is.
-            process.wait(timeout=whole_s * chance.uniform(0.5, 1.1))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        process = processes.Process(target=run_command, args=(*command, sqlite_url))
+        process.start()
+        process.join(timeout=whole_s * chance.uniform(0, 1.1))
+        process.kill()
+        process.join()
         with Store(sqlite_url) as store:
             state = store.read()
         assert state.revision in {1, 2}
         expected = old if state.revision == 1 else new
         assert state.initiatives.equals(expected)
 
-    subprocess.run(command, check=True, capture_output=True)
+    whole = [sys.executable, "-m", "geo_service.cli", *command, sqlite_url]
+    subprocess.run(whole, check=True, capture_output=True)
     with Store(sqlite_url) as store:
         assert store.revision() == 2
         assert store.read().initiatives.equals(new)

@@ -135,7 +135,7 @@ def test_parts_of_fractional_people_that_all_read_none_are_left_out(
     changed = property(lambda self: pd.Series({**whole(self), **fractions}))
     monkeypatch.setattr(states.StateComparison, "whole", changed)
     page = world.page("?von=alt")
-    assert "haben 1 Menschen mehr einen Ort" in page
+    assert "hat 1 Mensch mehr einen Ort" in page
     assert re.search(r"statt [\d,]+ %\. Gezählt sind 3 Orte, vorher 2\.", page)
 
 
@@ -192,7 +192,7 @@ def test_records_lead_to_their_pages_while_they_have_one(world: World) -> None:
     assert "ort-3" not in html
     assert "Café 3" not in html
     told = world.page("?von=alt&bis=neu")
-    assert "Aus „Neu“ wurden seither 1 Einträge gelöscht" in told
+    assert "Aus „Neu“ wurde seither 1 Eintrag gelöscht" in told
 
 
 def test_state_of_other_parameters_is_measured_like_the_first(world: World) -> None:
@@ -204,7 +204,7 @@ def test_state_of_other_parameters_is_measured_like_the_first(world: World) -> N
 
 
 def test_other_method_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geo_service.snapshot.METHOD", "0")
+    monkeypatch.setattr("geo_service.snapshot.snapshot.METHOD", "0")
     world.take("Alt")
     monkeypatch.undo()
     assert "Die Methode hat sich seither geändert" in world.page("?von=alt")

@@ -10,7 +10,7 @@ import multiprocessing
 import threading
 import time
 import weakref
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,15 @@ import shapely
 from store_world import NOW, apply, import_forever, import_when_told, make_initiatives
 
 from geo_service import config
-from geo_service import snapshot as snapshot_module
 from geo_service.coverage import CoverageParameters, compute_coverage
+from geo_service.coverage.terrain import Recent
 from geo_service.errors import FileFormatError, StoreError
 from geo_service.gazetteer import PLACE_COLUMNS
 from geo_service.schema import LEVELS, MUNICIPALITY_COLUMNS, Population, check_municipalities
 from geo_service.snapshot import Snapshot, SnapshotHolder, Territory, load_territory
+from geo_service.snapshot.derived import Derived, estimate_size
 from geo_service.store import Store, StoredState
+from geo_service.web.answers import Body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 TODAY = dt.date(2026, 11, 23)
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["geo_service.store"])
+processes.set_forkserver_preload(["geo_service.cli"])
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +294,7 @@ def run_together(tasks: list[Callable[[], None]]) -> None:
 
 
 def test_least_recently_used_value_goes_first() -> None:
-    derived = snapshot_module._Derived(max_values=2)
+    derived = Derived(max_values=2)
     for key in ("a", "b", "a", "c"):
         derived.get(key, lambda: "first")
     assert len(derived) == 2
@@ -301,13 +303,65 @@ def test_least_recently_used_value_goes_first() -> None:
 
 
 def test_cache_is_bounded_in_bytes() -> None:
-    derived = snapshot_module._Derived(max_bytes=1_000)
+    derived = Derived(max_bytes=1_000)
     for key in range(10):
         derived.get(key, lambda: b"x" * 400)
     assert len(derived) == 2
     assert derived.get("big", lambda: b"x" * 2_000) == b"x" * 2_000
     assert len(derived) == 0
     assert derived.get(1, lambda: b"anew") == b"anew"
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A value that grows after it was made, as a body does by its compressed forms."""
+
+    content: bytes
+
+    @cached_property
+    def packed(self) -> bytes:
+        return self.content * 3
+
+
+def test_cache_stays_bounded_when_what_it_keeps_grows() -> None:
+    derived = Derived(max_bytes=3_000)
+    for key in range(10):
+        derived.get(key, lambda: Page(b"x" * 200))
+    assert len(derived) == 10
+    for key in range(10):
+        assert len(derived.get(key, lambda: Page(b"x" * 200)).packed) == 600
+        derived.get(("other", key), lambda: b"")
+    kept = [
+        page
+        for key in range(10)
+        if (page := derived.get(key, lambda: Page(b""))).content and "packed" in vars(page)
+    ]
+    assert 2 <= len(kept) <= 3
+
+
+def test_answers_compressed_forms_and_what_a_terrain_remembers_are_counted(
+    small_land: Territory,
+) -> None:
+    body = Body(b"0123456789abcdef" * 1_000, "text/plain")
+    plain = estimate_size(body)
+    packed = len(body.brotli) + len(body.gzip)
+    assert estimate_size(body) >= plain + packed
+    terrain = make_snapshot(small_land).terrain()
+    empty = estimate_size(terrain)
+    terrain.recent.get("one", lambda: np.zeros(10_000))
+    assert estimate_size(terrain) == empty + 80_000
+
+
+def test_terrains_of_many_demands_stay_within_the_bound_of_a_snapshot() -> None:
+    derived = Derived(max_bytes=1_000_000)
+    for demand in range(5):
+        for key in range(10):
+            remembered = derived.get(("terrain", demand), lambda: Recent(400_000))
+            remembered.get(key, lambda: np.zeros(10_000))
+            derived.get((demand, key), lambda: b"x")
+    assert len(derived) < 55
+    held = sum(derived.get(("terrain", demand), lambda: Recent(0)).nbytes for demand in range(5))
+    assert 400_000 <= held <= 1_000_000
 
 
 class Watched:
@@ -326,7 +380,7 @@ class Watched:
 
 def test_value_made_twice_after_a_failure_is_counted_once() -> None:
     """While one fails another waits, and makes it while a third makes it as well."""
-    derived = snapshot_module._Derived(max_bytes=1_000)
+    derived = Derived(max_bytes=1_000)
     key, waiting = Watched(), Watched()
 
     def make_as_a_third_does() -> bytes:
@@ -348,18 +402,12 @@ def test_value_made_twice_after_a_failure_is_counted_once() -> None:
     assert derived.get(key, lambda: b"again") == b"second" * 60
 
 
-@dataclasses.dataclass
-class Body:
-    content: bytes
-    kind: str
-
-
 @pytest.mark.parametrize(
     ("value", "least", "most"),
     [
         (b"x" * 5_000, 5_000, 5_100),
         (np.zeros(1_000), 8_000, 8_100),
-        (Body(b"x" * 5_000, "json"), 5_000, 5_300),
+        (Body(b"x" * 5_000, "json"), 5_000, 5_500),
         ([b"x" * 100] * 10_000, 1_000_000, 1_100_000),
         ({"a": b"x" * 5_000}, 5_000, 5_200),
         (pd.DataFrame({"a": np.zeros(1_000)}), 8_000, 8_400),
@@ -369,7 +417,7 @@ class Body:
     ids=lambda value: type(value).__name__,
 )
 def test_size_of_a_value_is_estimated(value: Any, least: int, most: int) -> None:
-    assert least <= snapshot_module._size(value) <= most
+    assert least <= estimate_size(value) <= most
 
 
 # ------------------------------------------------------------------------------ holder

@@ -53,7 +53,7 @@ from geo_service.store import Store, database, migrations, sqlite, tables
 from geo_service.store import store as store_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -70,7 +70,7 @@ From 40 on, the disk fails in every combination of fault and moment as well.
 VERSION = len(migrations.MIGRATIONS)
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["geo_service.store"])
+processes.set_forkserver_preload(["geo_service.cli"])
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgis", marks=pytest.mark.postgis)])
@@ -1231,20 +1231,23 @@ def assert_is_whole(initiatives: pd.DataFrame, revision: int) -> None:
 # ---------------------------------------------------------------------- killed and starved
 
 
-def test_killed_imports_lose_nothing_and_leave_nothing_half_done(store: Store, url: str) -> None:
-    """Every third is killed in its first import, in its second one, in its third one."""
-    count, kills = 250, KILLS if not is_postgres(url) else max(3, KILLS // 4)
+def killed(
+    work: Callable[..., None], url: str, count: int, *, times: int, rounds: int
+) -> Iterator[int]:
+    """Kill a working process at any moment of its first to `rounds`-th change, in turn.
+
+    Gives after each kill what the process had acknowledged last.
+    """
     moments = random.Random(20261123)
-    apply(store, make_initiatives(count, marker=1))
-    import_s = 0.05
-    for turn in range(kills):
-        with child(import_forever, url, count) as (process, talk):
+    change_s = 0.05
+    for turn in range(times):
+        with child(work, url, count) as (process, talk):
             acknowledged = answer(talk)
-            for _ in range(turn % 3):
+            for _ in range(turn % rounds):
                 began = time.monotonic()
                 acknowledged = answer(talk)
-                import_s = time.monotonic() - began
-            time.sleep(moments.uniform(0, import_s))  # the moment is what is tested
+                change_s = time.monotonic() - began
+            time.sleep(moments.uniform(0, change_s))  # the moment is what is tested
             process.kill()
             process.join(30)
             while talk.poll():
@@ -1252,6 +1255,14 @@ def test_killed_imports_lose_nothing_and_leave_nothing_half_done(store: Store, u
                     acknowledged = talk.recv()
                 except EOFError:
                     break
+        yield acknowledged
+
+
+def test_killed_imports_lose_nothing_and_leave_nothing_half_done(store: Store, url: str) -> None:
+    """Every third is killed in its first import, in its second one, in its third one."""
+    count, kills = 250, KILLS if not is_postgres(url) else max(3, KILLS // 4)
+    apply(store, make_initiatives(count, marker=1))
+    for acknowledged in killed(import_forever, url, count, times=kills, rounds=3):
         check_after_kill(store, url, count, acknowledged)
     final = store.revision() + 1
     assert final >= 2 + sum(turn % 3 for turn in range(kills))
@@ -1275,23 +1286,7 @@ def check_after_kill(store: Store, url: str, count: int, acknowledged: int) -> N
 
 def test_killed_demands_and_states_are_whole_or_not_there(store: Store, url: str) -> None:
     count, kills = 120, max(3, KILLS // 4)
-    moments = random.Random(4)
-    taken_s = 0.05
-    for turn in range(kills):
-        with child(keep_forever, url, count) as (process, talk):
-            acknowledged = answer(talk)
-            for _ in range(turn % 5):
-                began = time.monotonic()
-                acknowledged = answer(talk)
-                taken_s = time.monotonic() - began
-            time.sleep(moments.uniform(0, taken_s))  # the moment is what is tested
-            process.kill()
-            process.join(30)
-            while talk.poll():
-                try:
-                    acknowledged = talk.recv()
-                except EOFError:
-                    break
+    for acknowledged in killed(keep_forever, url, count, times=kills, rounds=5):
         check_kept(store, url, count, acknowledged)
     number = store.revision()
     assert store.save_state(make_state(number + 1, count, revision=number)) == number + 1

@@ -51,6 +51,12 @@ class Recent:
         self._values: OrderedDict[Hashable, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def nbytes(self) -> int:
+        """What the arrays hold, in bytes."""
+        with self._lock:
+            return sum(kept.nbytes for kept in self._values.values())
+
     def get(self, key: Hashable, make: Callable[[], NDArray[T]]) -> NDArray[T]:
         """Return the array of `key`; make it where it is not kept."""
         with self._lock:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
 
 import numpy as np
 import pandas as pd
-from werkzeug.datastructures import MultiDict
 
 from geo_service.changes import CROSSING_NAMES, KIND_NAMES, KINDS, PART_NAMES, PARTS
 from geo_service.changes import INDICATORS as MEASURED
@@ -18,7 +16,7 @@ from geo_service.errors import NotFoundError
 from geo_service.exports import Column
 from geo_service.formats import german_date, german_number, german_percent
 from geo_service.schema import KEY_COLUMN, check_areas
-from geo_service.snapshot import CURRENT, compare, parameters_of
+from geo_service.snapshot import compare, parameters_of
 from geo_service.web.planning.differences import (
     Differences,
     difference_text,
@@ -34,18 +32,15 @@ from geo_service.web.planning.figures import (
 from geo_service.web.planning.query import (
     INDICATORS,
     LEVEL_OF_LENGTH,
-    PRECISION_NAMES,
-    Choice,
     plain_number,
-    query_pairs,
-    read_choice,
 )
+from geo_service.web.planning.state_choice import StateChoice, describe_state
 from geo_service.web.planning.summary import listed, region_phrase
 from geo_service.web.queries import AddressError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -53,7 +48,6 @@ if TYPE_CHECKING:
     from geo_service.coverage import CoverageParameters
     from geo_service.schema import Areas
     from geo_service.snapshot import Snapshot, SnapshotHolder
-    from geo_service.store import StateSummary
     from geo_service.web.areas import Area
     from geo_service.web.planning.query import Indicator
 
@@ -63,135 +57,14 @@ __all__ = [
     "CHANGED_COLUMNS",
     "EXPORT_COLUMNS",
     "PART_MEANINGS",
-    "StateChoice",
     "StateComparison",
     "cell_texts",
-    "choice_of",
     "compare_dated",
     "crossing_cause",
-    "describe_state",
-    "read_states",
     "record_rows",
-    "shown_of",
 ]
 
 _NAMED: Final = 5
-_MAX_SHOWN: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class StateChoice:
-    """What is compared: a dated state with a later one, or with the present.
-
-    `shown` is what `shown_of` leaves of a choice.
-    """
-
-    old: StateSummary
-    new: StateSummary | None
-    shown: Choice
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Return what the measuring depends on, besides the present and its day."""
-        return self.old.slug, self.new.slug if self.new else CURRENT
-
-    def query(self, **changes: object) -> str:
-        """Return the query string, the same for the same comparison."""
-        old, new = self.key
-        shown = replace(self.shown, **changes)  # type: ignore[arg-type]
-        pairs = [("von", old), *([("bis", new)] if self.new else []), *query_pairs(shown)]
-        return f"?{urlencode(pairs, quote_via=quote, safe=',;/')}"
-
-
-def read_states(
-    args: MultiDict[str, str], shown: Choice, states: Sequence[StateSummary]
-) -> StateChoice | None:
-    """Read which states are compared; None where no first one is given.
-
-    Raises
-    ------
-    AddressError
-        If there is no such state, or the second is not the later one.
-    """
-    old = _read_state(args, "von", states)
-    if old is None:
-        return None
-    new = None if args.get("bis", "") == CURRENT else _read_state(args, "bis", states)
-    if new is not None and (new.taken_at, new.slug) <= (old.taken_at, old.slug):
-        raise AddressError(
-            "bis",
-            f"Angabe „bis“: Erwartet wird ein späterer Stand als „{old.name}“ oder „{CURRENT}“;"
-            f" gekommen ist „{new.name}“.",
-        )
-    return StateChoice(old, new, shown)
-
-
-def shown_of(choice: Choice) -> Choice:
-    """Return what a comparison uses of a choice: its level, indicator, area and page.
-
-    The rest is that of the first state. What is kept by it has an end, unlike scenarios.
-    """
-    return Choice(
-        level=choice.level,
-        indicator_name=choice.indicator_name,
-        area=choice.area,
-        page=choice.page,
-    )
-
-
-def _read_state(
-    args: MultiDict[str, str], name: str, states: Sequence[StateSummary]
-) -> StateSummary | None:
-    given = {text.strip() for text in args.getlist(name) if text.strip()}
-    if not given:
-        return None
-    found = [state for state in states if given & {state.slug, state.name}]
-    if len(given) == 1 and len(found) == 1:
-        return found[0]
-    known = ", ".join(state.slug for state in states[-20:]) or "noch keiner festgehalten"
-    came = ", ".join(sorted(given))
-    shown = f"{came[:_MAX_SHOWN]}{'…' if len(came) > _MAX_SHOWN else ''}"
-    raise AddressError(
-        name,
-        f"Angabe „{name}“: Erwartet wird ein festgehaltener Stand ({known}); gekommen ist"
-        f" „{''.join(one if one.isprintable() else '�' for one in shown)}“.",
-    )
-
-
-def describe_state(state: StateSummary) -> str:
-    """Say whom and what a state counts, and within which distance."""
-    parameters = parameters_of(state)
-    usual = type(parameters)()
-    said = [f"Umkreis {plain_number(parameters.radius_m / 1000)} km"]
-    said += [*parameters.categories, *parameters.themes]
-    if parameters.minimum_precision:
-        said.append(dict(PRECISION_NAMES.values())[parameters.minimum_precision])
-    if parameters.current_within_months:
-        said.append(f"in {parameters.current_within_months} Monaten bestätigt")
-    if parameters.gap_share != usual.gap_share:
-        said.append(f"Lücke unter {german_percent(parameters.gap_share, 0)}")
-    if state.people:
-        said.append(f"Bedarf: {state.people}")
-    return ", ".join(said)
-
-
-def choice_of(state: StateSummary) -> Choice | None:
-    """Return the choice whose figures are the state's own; None where no address says it."""
-    parameters = parameters_of(state)
-    choice = Choice(
-        radius_km=parameters.radius_m / 1000,
-        kinds=tuple(sorted(set(parameters.categories))),
-        themes=tuple(sorted(set(parameters.themes))),
-        precision=parameters.minimum_precision,
-        current_months=parameters.current_within_months,
-        state=state.slug,
-    )
-    try:
-        read = read_choice(MultiDict(query_pairs(choice)), areas=(), states=[state.slug])
-    except AddressError:
-        return None
-    ordered = replace(parameters, categories=choice.categories, themes=choice.themes)
-    return choice if read == choice and choice.parameters == ordered else None
 
 
 def compare_dated(
@@ -404,22 +277,26 @@ class StateComparison:
         within = f"einen Ort im Umkreis von {self.radius} Kilometern (Luftlinie)"
         where = region_phrase(self.region)
         where = where[0].upper() + where[1:]
-        places = (
-            f"Gezählt sind {german_number(row['places_new'])} Orte, vorher"
-            f" {german_number(row['places_old'])}."
-        )
+        count = german_number(row["places_new"])
+        counted = "ist 1 Ort" if count == "1" else f"sind {count} Orte"
+        places = f"Gezählt {counted}, vorher {german_number(row['places_old'])}."
         if number == "0":
             return f"{where} haben so viele Menschen {within} wie vorher ({shares[1]}). {places}"
         more = "mehr" if change > 0 else "weniger"
-        said = f"{where} haben {number} Menschen {more} {within}: {shares[1]} statt {shares[0]}."
+        have = "hat 1 Mensch" if number == "1" else f"haben {number} Menschen"
+        said = f"{where} {have} {more} {within}: {shares[1]} statt {shares[0]}."
         return " ".join(filter(None, (said, _say_parts(row), places)))
 
     def _say_threshold(self) -> str:
         crossed = self.table[self.table["crossed"].notna()]
         total = german_number(len(self.table))
+        if crossed.empty and len(self.table) == 1:
+            return "Das Gebiet hat die Schwelle zur Lücke nicht überschritten."
         if crossed.empty:
             return f"Keines der {total} Gebiete hat die Schwelle zur Lücke überschritten."
         verb = "hat" if len(crossed) == 1 else "haben"
+        subject = f"{german_number(len(crossed))} von {total} Gebieten"
+        subject = "Das Gebiet" if len(self.table) == 1 else subject
         said = [
             f"{CROSSING_NAMES[way]}: {self._named(crossed[crossed['crossed'] == way])}"
             for way in CROSSING_NAMES
@@ -431,10 +308,7 @@ class StateComparison:
             if bool((both == "uncertain").to_numpy().any())
             else ""
         )
-        return (
-            f"{german_number(len(crossed))} von {total} Gebieten {verb} die Schwelle zur Lücke"
-            f" überschritten; {'; '.join(said)}.{unsure}"
-        )
+        return f"{subject} {verb} die Schwelle zur Lücke überschritten; {'; '.join(said)}.{unsure}"
 
     def _named(self, rows: pd.DataFrame) -> str:
         names = [
@@ -459,8 +333,8 @@ class StateComparison:
                 " unter „Übriges“."
             )
         said += [
-            f"Aus „{name}“ wurden seither {german_number(count)} Einträge gelöscht. Die Zahlen"
-            " stehen, wie sie veröffentlicht wurden."
+            f"Aus „{name}“ {_were(count)} gelöscht. Die Zahlen stehen, wie sie veröffentlicht"
+            " wurden."
             for name, count in ((old.name, old.erased), (new.name if new else "", self._erased_new))
             if count
         ]
@@ -524,6 +398,14 @@ _BETTER_WORDS: Final[Mapping[Kind, str]] = {
     "recategorised": "anders eingeordnet",
     "reworded": "anders beschrieben",
 }
+
+
+def _were(count: int) -> str:
+    return (
+        "wurde seither 1 Eintrag"
+        if count == 1
+        else f"wurden seither {german_number(count)} Einträge"
+    )
 
 
 def _export_columns() -> dict[str, Column]:
