@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -41,6 +42,8 @@ _HOST: Final = re.compile(
     r"(:[0-9]{1,5})?"
 )
 """A host as ``frame-ancestors`` takes it (CSP level 3, host-source without a path)."""
+
+_RATE: Final = re.compile(r"[1-9][0-9]{0,5} per (second|minute|hour|day)")
 
 _REQUIRED: Final = (
     "operator",
@@ -153,6 +156,21 @@ def _flag(value: str) -> bool:
     return text in {"ja", "yes", "true", "1"}
 
 
+def _rates(value: str) -> str:
+    """Read rates such as ``20 per minute; 200 per hour``, or ``off``."""
+    text = " ".join(value.lower().split())
+    if text != "off" and not all(_RATE.fullmatch(part.strip()) for part in text.split(";")):
+        raise ValueError
+    return text
+
+
+def _redis(value: str) -> str:
+    address = value.strip()
+    if urlsplit(address).scheme not in {"redis", "rediss", "redis+unix"}:
+        raise ValueError
+    return address
+
+
 def _partners(value: str) -> str:
     """Read hosts by partner key, as JSON or from a file of it; returns it as JSON."""
     text = value.strip()
@@ -207,6 +225,14 @@ class Settings:
     )
     workers: int = _setting(
         2, "GEO_SERVICE_WORKERS", _whole, "a whole number from 1", "Web processes."
+    )
+    client_timeout_s: float = _setting(
+        20.0,
+        "GEO_SERVICE_CLIENT_TIMEOUT_S",
+        _positive,
+        "seconds above 0",
+        "How long a client may pause while it sends its request or reads its answer, and how far it"
+        " may fall behind 500 bytes a second.",
     )
     radius_m: float = _setting(
         5_000.0,
@@ -409,6 +435,46 @@ class Settings:
         "yes or no",
         "Whether an embed needs a partner key; otherwise every site may embed without one.",
     )
+    trusted_proxies: int = _setting(
+        0,
+        "GEO_SERVICE_TRUSTED_PROXIES",
+        _size,
+        "a whole number from 0",
+        "How many proxies of yours stand in front and name the visitor in `X-Forwarded-For`;"
+        " 0 believes none.",
+    )
+    rate_limit_siting: str = _setting(
+        "20 per minute; 200 per hour",
+        "GEO_SERVICE_RATE_LIMIT_SITING",
+        _rates,
+        "rates such as 20 per minute; 200 per hour, or off",
+        "How often a client may ask where new places should be: exactly on the pages, in any"
+        " way by the API.",
+    )
+    rate_limit_files: str = _setting(
+        "60 per minute; 600 per hour",
+        "GEO_SERVICE_RATE_LIMIT_FILES",
+        _rates,
+        "rates such as 60 per minute; 600 per hour, or off",
+        "How often a client may fetch files that are made for it: tables, maps, reports,"
+        " handouts as PDF, all records at once.",
+    )
+    rate_limit_storage: str = _setting(
+        "",
+        "GEO_SERVICE_RATE_LIMIT_STORAGE",
+        _redis,
+        "an address such as redis://localhost:6379/0",
+        "Redis in which all processes count together; needs `pip install geo-service[redis]`."
+        " Empty: each process counts for itself.",
+    )
+    rate_limit_secret: str = _setting(
+        "",
+        "GEO_SERVICE_RATE_LIMIT_SECRET",
+        _text,
+        "a long random text",
+        "Key of the hashes that stand for clients' addresses; to be set, the same, where"
+        " several servers share one Redis. Empty: a new one with each start.",
+    )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -449,6 +515,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             f" GEO_SERVICE_GEOCODER names {settings.geocoder!r}, got none"
         )
     faults += _tile_faults(settings)
+    if settings.rate_limit_storage and find_spec("redis") is None:
+        faults.append(
+            "GEO_SERVICE_RATE_LIMIT_STORAGE: expected the package redis beside it"
+            " (pip install geo-service[redis]), got none"
+        )
     if faults:
         raise SettingsError("\n".join(faults))
     return settings

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
+import resource
+import secrets
+import selectors
 import socket
+import time
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http import RequestParser
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
+from gunicorn.workers.gthread import ThreadWorker
 
 from geo_service.config import private_font_cache
+from geo_service.connections import LINE_MOST, Connection, Phase
 from geo_service.errors import SettingsError
 from geo_service.geocoding import OnlineSettings, make_online_geocoder
 from geo_service.snapshot import SnapshotHolder, Territory
 from geo_service.store import Store
-from geo_service.web import create_app
+from geo_service.web import HEADERS, create_app
 from geo_service.web.request_log import log_as_json
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from flask import Flask
 
     from geo_service.config import Settings
@@ -32,6 +54,25 @@ THREADS: Final = 4
 VISITORS_TIMEOUT_S: Final = 3.0
 """How long a visitor waits for the online geocoder at most."""
 
+CONNECTIONS: Final = 1000
+"""Connections that a process keeps at the same time, if it may have twice as many files."""
+
+HELD_MOST: Final = 128 * 1024 * 1024
+"""Bytes of requests and answers that wait for clients in a process."""
+
+_SWEEP_S: Final = 0.25
+_REPORT_S: Final = 60.0
+_LINGER_S: Final = 2.0
+_PARSED: Final[dict[type[Exception], int]] = {
+    InvalidResponseHeader: 500,  # these two are the application's fault
+    InvalidResponseHeaderName: 500,
+    LimitRequestLine: 414,
+    LimitRequestHeaders: 431,
+    ExpectationFailed: 417,
+    ParseException: 400,
+    Exception: 500,
+}
+"""What gunicorn's parser or the application raised -> status; the first class that fits."""
 
 _HOST_EXPECTED: Final = "expected an address of this machine such as 127.0.0.1 or 0.0.0.0"
 
@@ -68,27 +109,181 @@ def _bind_fault(host: str, port: int, error: OSError) -> str:
 def serve(settings: Settings, territory: Territory) -> None:
     """Serve until SIGINT or SIGTERM; does not return before.
 
-    `territory` is loaded once and shared by the workers; each opens the store itself.
+    `territory` is loaded once and shared by the workers; each opens the store itself. They know
+    clients by the same secret, be it a new one.
     """
+    secret = settings.rate_limit_secret or secrets.token_hex(32)
     with private_font_cache():
-        _Server(settings, territory).run()
+        _Server(replace(settings, rate_limit_secret=secret), territory).run()
 
 
 class _Log(Logger):  # type: ignore[misc]
-    """gunicorn's log without what visitors are known by: their addresses and what they asked."""
+    """gunicorn's log in our form."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         log_as_json(self.error_log, logging.getLogger("geo_service"))
 
-    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        if msg.startswith("Invalid request from ip="):
-            msg, args = "A request was refused: it is too long or not HTTP", ()
-        super().warning(msg, *args, **kwargs)
 
-    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        known = (arg.partition("?")[0] if isinstance(arg, str) else arg for arg in args)
-        super().exception(msg, *known, **kwargs)
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's worker with threads, whose threads have whole requests only.
+
+    Connections wait in its loop, which never blocks: for the rest of a request, for a client
+    that reads its answer, for the end. Where there are too many, the one that has waited
+    longest goes: who sends a whole request is served whatever the others do.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.waiting: set[Connection] = set()
+        self.refused: Counter[int] = Counter()
+        self.next_sweep = self.next_report = 0.0
+
+    # ---------------------------------------------------------------------- the loop's part
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a new connection."""
+        if self.nr_conns >= self.worker_connections - THREADS:
+            self._make_room()
+        try:
+            wire, client = listener.accept()
+        except OSError as error:
+            if error.errno in {errno.EMFILE, errno.ENFILE}:
+                self._make_room()
+            return
+        patience_s = self.app.settings.client_timeout_s
+        self.nr_conns += 1
+        self._read(Connection(wire, client, listener.getsockname(), patience_s))
+
+    def _ready(self, conn: Connection, _: Any) -> None:
+        """Go on with a connection whose socket is ready."""
+        if conn.phase is Phase.READING:
+            self._read(conn)
+        elif conn.phase is Phase.WRITING:
+            self._write(conn)
+        elif not conn.discard():
+            self._drop(conn)
+
+    def _read(self, conn: Connection) -> None:
+        try:
+            conn.receive()
+        except OSError:
+            self._drop(conn)
+        else:
+            self._hand_on(conn)
+
+    def _hand_on(self, conn: Connection) -> None:
+        """Let a thread answer a whole request; wait for the rest of another."""
+        if conn.request is not None:
+            self._watch(conn, 0)
+            conn.begin(Phase.WORKING)
+            self.enqueue_req(conn)
+        elif conn.ended:
+            self._drop(conn)
+        else:
+            self._watch(conn, selectors.EVENT_READ)
+
+    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        """Go on with a connection that a thread is done with."""
+        conn.keep = not fs.cancelled() and not fs.exception() and fs.result()
+        self._count(conn.refused)
+        conn.begin(Phase.WRITING)
+        self._write(conn)
+
+    def _write(self, conn: Connection) -> None:
+        if not conn.flush():
+            self._watch(conn, selectors.EVENT_WRITE)
+        elif conn.keep:
+            conn.begin(Phase.READING, self.cfg.keepalive if self.alive else _LINGER_S)
+            conn.look()
+            self._hand_on(conn)
+        elif conn.finish():
+            conn.begin(Phase.CLOSING)
+            self._watch(conn, selectors.EVENT_READ)
+        else:
+            self._drop(conn)
+
+    def _watch(self, conn: Connection, events: int) -> None:
+        if conn in self.waiting:
+            self.poller.unregister(conn.wire)
+            self.waiting.remove(conn)
+        if events:
+            self.poller.register(conn.wire, events, partial(self._ready, conn))
+            self.waiting.add(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        self._watch(conn, 0)
+        conn.wire.close()
+        self.nr_conns -= 1
+
+    def _make_room(self) -> None:
+        if self.waiting:
+            self._give_up(min(self.waiting, key=lambda one: one.since))
+
+    def _give_up(self, conn: Connection) -> None:
+        """Close a connection that took too long, and say so if it has begun to ask."""
+        if conn.phase is Phase.READING and conn.received:
+            conn.refuse(HTTPStatus.REQUEST_TIMEOUT, HEADERS)
+            conn.flush()
+            self._count(conn.refused)
+        self._drop(conn)
+
+    def murder_pending(self) -> None:
+        """Give up the connections whose time is over, and the largest where all are too large."""
+        now = time.monotonic()
+        if now < self.next_sweep:
+            return
+        self.next_sweep = now + _SWEEP_S
+        for conn in [one for one in self.waiting if one.deadline <= now]:
+            self._give_up(conn)
+        held = sum(one.held for one in self.waiting)
+        while held > HELD_MOST:
+            largest = max(self.waiting, key=lambda one: one.held)
+            held -= largest.held
+            self._give_up(largest)
+        self._count(0)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        for conn in self.waiting:
+            conn.deadline = min(conn.deadline, deadline)
+
+    def _count(self, status: int) -> None:
+        """Log what was refused: the first at once, then at most once a minute."""
+        if status:
+            self.refused[status] += 1
+        if self.refused and time.monotonic() >= self.next_report:
+            self.next_report = time.monotonic() + _REPORT_S
+            counts = ", ".join(f"{code}: {count}" for code, count in sorted(self.refused.items()))
+            self.refused.clear()
+            self.log.warning("Requests were refused before they were read; %s", counts)
+
+    # ----------------------------------------------------------------------- a thread's part
+
+    def handle(self, conn: Connection) -> bool:
+        """Answer a request; whether the connection may carry another."""
+        framing, data, keep = conn.request, conn.take_request(), False
+        if framing is None or framing.status:
+            conn.refuse(framing.status if framing else HTTPStatus.BAD_REQUEST, HEADERS)
+        else:
+            conn.parser = RequestParser(self.cfg, iter([data]), conn.client)
+            keep = bool(super().handle(conn)) and not framing.last
+        conn.flush()
+        return keep
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Answer what the parser made of a request; a body that it expects is here already."""
+        req._expected_100_continue = False
+        if conn.request is None or conn.request.last:
+            req.force_close()
+        return bool(super().handle_request(req, conn))
+
+    def handle_error(self, req: Any, client: Connection, addr: Any, exc: Exception) -> None:
+        """Answer what the parser refused, or what went wrong in the application."""
+        status = next(code for kind, code in _PARSED.items() if isinstance(exc, kind))
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            at = (req.method, req.path) if req else ("", "")
+            self.log.error("Error handling request %s %s", *at, exc_info=exc)
+        client.refuse(status, HEADERS)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -105,7 +300,10 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
+            "worker_connections": _connections(),
+            "limit_request_line": LINE_MOST,
+            "sendfile": False,
             "threads": THREADS,
             "timeout": 60,
             "graceful_timeout": 5,
@@ -121,7 +319,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         holder = SnapshotHolder(Store(self.settings.database_url), self.territory)
-        return create_app(holder, self.settings, geocoder=visitors_geocoder(self.settings))
+        app = create_app(holder, self.settings, geocoder=visitors_geocoder(self.settings))
+        gc.freeze()  # code and Land stay: searched for garbage, they hold up a request for 0.1 s
+        return app
+
+
+def _connections() -> int:
+    """Return how many connections a process may keep, so that files are left for the rest."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, files // 2)
 
 
 def visitors_geocoder(settings: Settings) -> OnlineGeocoder | None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Frame, Page, expect
 from test_browser import WATCH, chromium, missing, show_place
 from test_embed import textarea, view_of
 from web_helpers import (
+    NOW,
     VECTORS,
     app_of,
     fill,
@@ -28,8 +29,10 @@ from web_helpers import (
     wait_until,
 )
 
+from geo_service.pipeline import Workshop, import_file
 from geo_service.store import Store
 from geo_service.web.embed import standalone
+from geo_service.web.embed.snippets import SANDBOX
 
 __all__ = ["chromium"]
 
@@ -411,16 +414,30 @@ def test_messages_of_others_do_not_move_the_component(
 # -------------------------------------------------------------------------- who may frame
 
 
-def framed(site: str, path: str, policy: str = "strict-origin") -> str:
-    return f'<iframe src="{html.escape(site + path)}" referrerpolicy="{policy}"></iframe>'
+def framed(site: str, path: str, policy: str = "strict-origin", *, sandbox: bool = False) -> str:
+    limits = f' sandbox="{SANDBOX}"' if sandbox else ""
+    return f'<iframe src="{html.escape(site + path)}" referrerpolicy="{policy}"{limits}></iframe>'
 
 
 @pytest.mark.parametrize("path", ["/", "/orte/ort-1", "/gebiete/07131", "/einbetten", "/planung",
-                                  "/uk/", "/nix"])  # fmt: skip
+                                  "/planung/standorte", "/uk/", "/nix", "/?partner=rathaus",
+                                  "/api/", "/api/v1", "/api/v1/nix", "/healthz",
+                                  "/embed/orte.geojson"])  # fmt: skip
 def test_nobody_frames_our_own_pages(chromium: Browser, site: str, host: Host, path: str) -> None:
     with visited(chromium, host.put(framed(site, path)), site, "chrome-error", quiet=False) as page:
         page.wait_for_load_state("networkidle")
         assert [frame.url for frame in page.main_frame.child_frames] == [BLOCKED]
+
+
+@pytest.fixture(scope="module")
+def partner_sites(service: Callable[..., Any], host: Host) -> Iterator[Mapping[bool, str]]:
+    """A service that everyone may embed, and one for partners only."""
+    partners = json.dumps({"rathaus": [host.name], "andere": ["www.andere.example"]})
+    with (
+        service(embed_partners=partners) as free,
+        service(embed_partners=partners, embed_only_partners=True) as only,
+    ):
+        yield {False: free, True: only}
 
 
 REFUSED = "Diese Website darf die Karte nicht einbinden."
@@ -444,41 +461,90 @@ UNKNOWN = "Den Schlüssel in ihrer Adresse kennen wir nicht."
         (True, "?partner=rathaus", "no-referrer", "card"),
         (True, "?partner=andere", "strict-origin", REFUSED),
         (True, "?partner=andere", "no-referrer", BLOCKED),
+        (True, "?partner=nix", "strict-origin", UNKNOWN),
+        (True, "?partner=nix", "no-referrer", UNKNOWN),
     ],
 )
+@pytest.mark.parametrize("sandbox", [False, True], ids=["plain", "sandboxed"])
 def test_only_listed_sites_frame_us(
     chromium: Browser,
-    service: Callable[..., Any],
+    partner_sites: Mapping[bool, str],
     host: Host,
     only: bool,
     query: str,
     policy: str,
     seen: str,
+    sandbox: bool,
 ) -> None:
-    partners = json.dumps({"rathaus": [host.name], "andere": ["www.andere.example"]})
-    with service(embed_partners=partners, embed_only_partners=only) as base:
-        address = host.put(framed(base, f"/embed/liste{query}", policy))
-        with visited(chromium, address, base, "chrome-error", quiet=False) as page:
-            page.wait_for_load_state("networkidle")
-            frame = page.main_frame.child_frames[0]
-            assert (frame.url == BLOCKED) is (seen == BLOCKED)
-            if seen == "card":
-                expect(frame.locator(".card").first).to_be_attached()
-            elif seen != BLOCKED:
-                expect(frame.get_by_text(seen)).to_be_attached()
-                expect(frame.locator(".card")).to_have_count(0)
-                expect(frame.get_by_role("link", name="Ganze Karte öffnen")).to_be_attached()
+    base = partner_sites[only]
+    frame = framed(base, f"/embed/liste{query}", policy, sandbox=sandbox)
+    address = host.put(frame, policy=f"default-src 'none'; frame-src {base}")
+    with visited(chromium, address, base, "chrome-error", quiet=False) as page:
+        page.wait_for_load_state("networkidle")
+        frame = page.main_frame.child_frames[0]
+        assert (frame.url == BLOCKED) is (seen == BLOCKED)
+        if seen == "card":
+            expect(frame.locator(".card").first).to_be_attached()
+        elif seen != BLOCKED:
+            expect(frame.get_by_text(seen)).to_be_attached()
+            expect(frame.locator(".card")).to_have_count(0)
+            expect(frame.get_by_role("link", name="Ganze Karte öffnen")).to_be_attached()
 
 
-def test_component_on_a_wrong_site_leaves_the_link(
-    chromium: Browser, service: Callable[..., Any], host: Host
+@pytest.mark.parametrize(
+    ("only", "key", "seen"),
+    [
+        (False, "", "card"),
+        (False, "rathaus", "card"),
+        (False, "andere", REFUSED),
+        (False, "nix", UNKNOWN),
+        (True, "", REFUSED),
+        (True, "rathaus", "card"),
+        (True, "andere", REFUSED),
+        (True, "nix", UNKNOWN),
+    ],
+)
+def test_component_is_shown_where_it_may_be_and_leaves_the_link_elsewhere(
+    chromium: Browser,
+    partner_sites: Mapping[bool, str],
+    host: Host,
+    only: bool,
+    key: str,
+    seen: str,
 ) -> None:
-    partners = json.dumps({"andere": ["www.andere.example"]})
-    with service(embed_partners=partners) as base:
-        address = host.put(component(base, 'partner="andere"'))
-        with visited(chromium, address, base, "chrome-error", quiet=False) as page:
-            expect(page.frame_locator("iframe").get_by_text(REFUSED)).to_be_visible()
-            expect(page.get_by_role("link", name="Zur Karte")).to_be_visible()
+    base = partner_sites[only]
+    attributes = f'ansicht="liste" partner="{key}"' if key else 'ansicht="liste"'
+    address = host.put(component(base, attributes), policy=strict(base))
+    with visited(chromium, address, base, "chrome-error", quiet=False) as page:
+        shown, link = page.frame_locator("iframe"), page.get_by_role("link", name="Zur Karte")
+        if seen == "card":
+            expect(shown.locator(".card").first).to_be_attached()
+            expect(link).to_be_hidden()
+        else:
+            expect(shown.get_by_text(seen)).to_be_visible()
+            expect(shown.locator(".card")).to_have_count(0)
+            expect(link).to_be_visible()
+
+
+def test_frame_of_the_real_land_is_small_on_the_wire(
+    chromium: Browser, workshop: Workshop, example_file: Path, host: Host
+) -> None:
+    """All that the browser receives for map and list of every example record, heads included."""
+    import_file(example_file, workshop, today=NOW.date())
+    with (
+        workshop.store as store,
+        served(app_of(store, workshop.territory)) as base,
+        visited(chromium, host.put("<p>leer</p>"), base) as page,
+    ):
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        sizes: list[float] = []
+        session.on("Network.loadingFinished", lambda one: sizes.append(one["encodedDataLength"]))
+        page.goto(f"{base}/embed/karte")
+        expect(page.locator(".map[data-ready]")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert len(sizes) > 5
+        assert sum(sizes) < 200_000
 
 
 # --------------------------------------------------------------------------- hostile text

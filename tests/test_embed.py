@@ -95,6 +95,16 @@ def partners(make_app: Make) -> Flask:
     return make_app(embed_partners=PARTNERS)
 
 
+@pytest.fixture(scope="module")
+def make_partners(make_app: Make) -> Callable[[bool], FlaskClient]:
+    """A client of a service that everyone may embed, or partners only."""
+    made = {
+        only: make_app(embed_partners=PARTNERS, embed_only_partners=only).test_client()
+        for only in (False, True)
+    }
+    return made.__getitem__
+
+
 def listed(page: str) -> set[int]:
     """The numbers of the places on a page."""
     return {int(number) for number in re.findall(r'<li class="card" id="ort-ort-(\d+)"', page)}
@@ -159,17 +169,28 @@ def test_lock_holds_and_the_reader_narrows(
 
 NAMES = ("gebiet", "art", "thema", "zeit", "sprache", "rollstuhl", "unbekannt", "seite", "q",
          "ort", "nah", "umkreis", "start", "farbe", "partner", "fest", "Fest-gebiet",
-         "fest-gebiet ", "fest_gebiet", "FEST-GEBIET", "fest-gebiet[]")  # fmt: skip
+         "fest-gebiet ", "fest_gebiet", "FEST-GEBIET", "fest-gebiet[]", "fest-gebiet",
+         "fest-art", "fest-thema", "fest%2Dgebiet", "locked", "embed")  # fmt: skip
 VALUES = ("", "07211", "07211000", "07131002", "haus", "hilfe", *THEMES, "jetzt", "ja", "1", "7,5")
 
 
+ANY = st.text(st.characters(codec="utf-8", max_codepoint=0x2FF), max_size=12)
+
+
 @settings(max_examples=150, deadline=None)
-@given(pairs=st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=6))
-def test_no_other_parameter_widens_a_lock(app: Flask, pairs: list[tuple[str, str]]) -> None:
+@given(
+    pairs=st.lists(
+        st.tuples(st.sampled_from(NAMES) | ANY, st.sampled_from(VALUES) | ANY), max_size=6
+    ),
+    show=st.sampled_from(SHOWS),
+)
+def test_no_other_parameter_widens_a_lock(
+    app: Flask, pairs: list[tuple[str, str]], show: str
+) -> None:
     rest = "".join(f"&{quote(name)}={quote(value)}" for name, value in pairs)
     for before, after in (("", rest), (rest[1:] + "&" if rest else "", "")):
         query = f"{before}fest-gebiet=07131{after}"
-        page = app.test_client().get(f"/embed/karte?{query}")
+        page = app.test_client().get(f"/embed/{show}?{query}")
         assert page.status_code in {200, 400, 404}
         assert listed(page.text) <= {1, 2, 3}
         data = app.test_client().get(f"/embed/orte.geojson?{query}").get_json(silent=True) or {}
@@ -302,7 +323,7 @@ def test_frame_of_the_real_land_is_small(workshop: Workshop, example_file: Path)
                    ("map", "texts", "list", "places", "borders", "tiles")}  # fmt: skip
         answers = [client.get(one, headers={"Accept-Encoding": "br"}) for one in wanted]
     assert {answer.status_code for answer in answers} == {200}
-    total = len(page.data) + sum(len(answer.data) for answer in answers)
+    total = sum(len(one.data) + len(str(one.headers)) for one in (page, *answers))
     assert total < 200_000
 
 
@@ -338,6 +359,7 @@ def test_contrast_is_that_of_wcag() -> None:
     assert colour.contrast("767676", "ffffff") == pytest.approx(4.54, abs=0.005)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"[0-9a-f]{6}", fullmatch=True))
 def test_accent_is_legible_in_both_schemes_or_refused(app: Flask, accent: str) -> None:
     answer = app.test_client().get(f"/embed/liste?farbe={accent}")
@@ -365,13 +387,89 @@ def framing(answer: Any) -> tuple[str, str | None]:
     return policy[1], answer.headers.get("X-Frame-Options")
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/orte/ort-1", "/gebiete/07131", "/datenschutz", "/nix", "/einbetten", "/planung",
-     "/embed/orte.geojson", "/oembed?url=/", "/healthz", "/static/js/embed.js"],
-)  # fmt: skip
-def test_nobody_may_frame_anything_else(client: FlaskClient, path: str) -> None:
-    assert framing(client.get(path)) == ("'none'", "DENY")
+NORMAL = {
+    "pages": ["/", "/?gebiet=07131", "/orte/ort-1", "/gebiete", "/gebiete/07131", "/themen",
+              "/datenschutz", "/impressum", "/uk/", "/ar/gebiete/07131", "/einbetten",
+              "/handzettel", "/vorschlaege?q=A", "/leichte-sprache"],
+    "planners": ["/planung", "/planung/standorte", "/planung/szenario", "/planung/vergleich",
+                 "/planung/methode"],
+    "interface": ["/api/", "/api/v1", "/api/v1/initiatives", "/api/v1/initiatives/ort-1",
+                  "/api/v1/openapi.json", "/api/v1/coverage"],
+    "downloads": ["/api/v1/initiatives.csv", "/api/v1/areas.csv", "/planung/export.csv",
+                  "/planung/export.xlsx", "/planung/export.geojson", "/handzettel.pdf",
+                  "/planung/export.csv-metadata.json"],
+    "files": ["/embed/orte.geojson", "/embed/begegnungsorte-karte.js", "/embed/farbe/7a2e6e.css",
+              "/oembed?url=/", "/daten/orte.geojson", "/daten/grenzen/kreis.geojson", "/karte.js",
+              "/healthz", "/static/js/embed.js", "/robots.txt", "/sitemap.xml"],
+    "errors": ["/nix", "/?q=%FF", "/?gebiet=99999", "/orte/nix", "/api/v1/nix", "/planung/nix",
+               "/api/v1/initiatives?limit=x", "/planung/export.nix", "/daten/orte/nix",
+               "/einbetten?farbe=x", "/oembed?url=x", "/static/nix.js", "/embed/karte/nix",
+               "/embed/farbe/x/y.css"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [path for paths in NORMAL.values() for path in paths])
+@pytest.mark.parametrize("key", ["", "auenland", "nix"])
+def test_nobody_may_frame_anything_else(partners: Flask, path: str, key: str) -> None:
+    """Neither by a key nor by coming from a partner's site."""
+    address = path + (f"{'&' if '?' in path else '?'}partner={key}" if key else "")
+    headers = FRAMED | {"Referer": "https://www.auen.example/"}
+    answer = partners.test_client().get(address, headers=headers)
+    assert answer.status_code < 500
+    assert framing(answer) == ("'none'", "DENY")
+    assert framing(partners.test_client().post(path)) == ("'none'", "DENY")
+
+
+EVERYONE, NOBODY, NAMED = "*", "'self'", "'self' www.auen.example *.cms.example"
+HOSTS = {
+    "allowed": "https://www.auen.example/a",
+    "wrong": "https://evil.example/a",
+    "none": "",
+    "ours": "http://localhost/einbetten",
+}
+
+
+@pytest.mark.parametrize("show", [*(f"/embed/{show}" for show in SHOWS), "/uk/embed/karte"])
+@pytest.mark.parametrize("only", [False, True], ids=["open", "partners only"])
+@pytest.mark.parametrize("key", ["", "auenland", "nix"], ids=["no key", "key", "unknown key"])
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("dest", ["iframe", "document", ""])
+def test_every_combination_of_key_and_host(
+    make_partners: Callable[[bool], FlaskClient],
+    show: str,
+    only: bool,
+    key: str,
+    host: str,
+    dest: str,
+) -> None:
+    headers = {"Sec-Fetch-Dest": dest, "Referer": HOSTS[host]}
+    answer = make_partners(only).get(
+        f"{show}?partner={key}" if key else show,
+        headers={name: value for name, value in headers.items() if value},
+    )
+    if key == "nix":
+        expected = 404, EVERYONE
+    elif key:
+        # Without a sign of being framed, or of by whom, the browser decides.
+        refused = dest == "iframe" and host == "wrong"
+        expected = (403, EVERYONE) if refused else (200, NAMED)
+    elif only:
+        refused = dest == "iframe" and host != "ours"
+        expected = (403, EVERYONE) if refused else (200, NOBODY)
+    else:
+        expected = 200, EVERYONE
+    assert (answer.status_code, *framing(answer)) == (*expected, None)
+    assert (listed(answer.text) != set()) is (answer.status_code == 200)
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("dest", ["frame", "embed", "object", "iframe"])
+def test_every_kind_of_frame_is_one(partners: Flask, dest: str) -> None:
+    headers = {"Sec-Fetch-Dest": dest, "Referer": HOSTS["wrong"]}
+    assert (
+        partners.test_client().get("/embed/karte?partner=auenland", headers=headers).status_code
+        == 403
+    )
 
 
 def test_who_may_frame_is_who_was_named(partners: Flask, make_app: Make) -> None:
@@ -654,7 +752,8 @@ def test_oembed_knows_our_addresses_alone(
 
 
 @pytest.mark.parametrize(
-    "path", ["/gebiete/07131", "/themen/begegnungsorte", "/embed/karte?art=haus"]
+    "path",
+    ["/", "/?gebiet=07131", "/gebiete/07131", "/themen/begegnungsorte", "/embed/karte?art=haus"],
 )
 def test_pages_name_their_oembed_address(client: FlaskClient, path: str) -> None:
     found = [one["href"] for one in Tags(client.get(path).text).all("link")
@@ -663,6 +762,15 @@ def test_pages_name_their_oembed_address(client: FlaskClient, path: str) -> None
         f"https://dienst.example/oembed?url={quote('https://dienst.example' + path, safe='')}"
     ]
     assert client.get(found[0]).status_code == 200
+
+
+def test_start_page_names_no_position_in_its_oembed_address(client: FlaskClient) -> None:
+    page = client.get("/?nah=7.15,50.05&art=haus").text
+    (found,) = [one["href"] for one in Tags(page).all("link")
+                if one.get("type") == "application/json+oembed"]  # fmt: skip
+    assert "nah" not in found
+    assert "7.15" not in found
+    assert "haus" in found
 
 
 # ----------------------------------------------------------------------------- as a file

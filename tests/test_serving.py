@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import json
-import socket
 import sys
 import threading
 import time
@@ -117,25 +116,3 @@ def test_two_processes_follow_imports_within_two_seconds_and_never_mix(
     }
     assert code in {0, 130}
     assert "Traceback" not in output
-
-
-def test_the_log_names_no_visitor_whose_request_is_refused(
-    territory: Territory, sqlite_url: str, tmp_path: Path
-) -> None:
-    port = free_port()
-    command = [sys.executable, "-m", "geo_service.cli", "serve", "--workers", "1"]
-    command += ["--port", str(port), "--database", sqlite_url]
-    with Store(sqlite_url) as store:
-        store.migrate()
-        workshop = Workshop(store, territory)
-        pipeline.import_file(write_edition(tmp_path / "liste.csv", 1), workshop, today=TODAY)
-    with serving(command, port=port, cwd=tmp_path) as server:
-        for address in ("/?ort=geheim" + "x" * 9000, "/?ort=geheim HTTP/9.9\r\nX"):
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as visitor:
-                visitor.sendall(f"GET {address} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-                assert b" 4" in visitor.recv(1000)
-        _, output = server.interrupt()
-    written = output.partition("Ctrl-C ends")[2]
-    assert "A request was refused" in written
-    assert "127.0.0.1" not in written
-    assert "geheim" not in written

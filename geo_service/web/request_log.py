@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import random
 import re
-import secrets
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,7 +36,7 @@ class RequestIds:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request under its id."""
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        name = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+        name = given if _GIVEN.fullmatch(given) else f"{random.getrandbits(64):016x}"
         _current.set(name)
 
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
@@ -47,7 +47,7 @@ class RequestIds:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and what else is known."""
+    """One JSON object a line, in ASCII: time (UTC), level, logger, message, what else is known."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
@@ -60,7 +60,7 @@ class JsonLines(logging.Formatter):
             "request_id": _current.get(),
             "exception": self.formatException(record.exc_info) if record.exc_info else "",
         }
-        return json.dumps({name: text for name, text in said.items() if text}, ensure_ascii=False)
+        return json.dumps({name: text for name, text in said.items() if text})
 
 
 def log_as_json(*loggers: logging.Logger) -> None:
