@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from postgis import postgis_cluster, postgis_url
+from redis_server import redis_url
 
 from geo_service import config
 from geo_service.pipeline import Workshop
 from geo_service.snapshot import Territory, load_territory
 from geo_service.store import Store
 
-__all__ = ["postgis_cluster", "postgis_url"]
+__all__ = ["postgis_cluster", "postgis_url", "redis_url"]
 
 # A shell that starts the tests in the background has SIGINT ignored, and what tests start
 # would inherit that: Ctrl-C, which some of them press, would do nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ PLACES = "/api/v1/initiatives"
 def index() -> RecordIndex:
     chance = random.Random(5)
     return RecordIndex(initiatives_of([random_place(number, chance) for number in range(300)]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tree_for_many() -> Iterator[None]:
+    """Let `index` be asked by the tree, and smaller worlds by measuring every record."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_FEW", 100)
+        yield
 
 
 @pytest.fixture

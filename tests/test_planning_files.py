@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import openpyxl
@@ -235,6 +236,50 @@ def assert_map_agrees(world: World, choice: Choice) -> None:
         assert listed[row.key] == [row.first.text, row.first.below]
 
 
+def api_query(choice: Choice) -> str:
+    """What programs ask for the same as a choice of the pages."""
+    pairs = [
+        ("level", choice.level),
+        ("radius_m", str(round(choice.radius_km * 1000))),
+        *(("category", name) for name in choice.categories),
+        *(("theme", name) for name in choice.themes),
+        ("minimum_precision", choice.precision or ""),
+        ("current_within_months", str(choice.current_months or "")),
+        ("within", choice.area),
+    ]
+    return urlencode([(name, value) for name, value in pairs if value])
+
+
+def assert_api_agrees(world: World, choice: Choice, table: pd.DataFrame) -> None:
+    """Programs get every figure that the CSV has; what is unknown is null with a reason."""
+    address = "/api/v1/coverage{}?" + api_query(choice)
+    answers = {kind: world.client.get(address.format(kind)) for kind in (".json", ".geojson")}
+    assert [answer.status_code for answer in answers.values()] == [200, 200]
+    said = answers[".json"].get_json()
+    assert [row["key"] for row in said["areas"]] == [*table.index]
+    for row in said["areas"]:
+        for name in table.columns:
+            assert same(row[name], table.loc[row["key"], name]), name
+    features = answers[".geojson"].get_json()["features"]
+    assert [feature["properties"] for feature in features] == said["areas"]
+    assert all(feature["geometry"]["coordinates"] for feature in features)
+    assert world.client.get(address.format(".csv")).data == world.get("csv", choice)
+    figures = world.figures(choice)
+    for row, line in zip(
+        [*said["areas"], said["whole"]],
+        pd.concat([figures.coverage, figures.whole]).to_dict("records"),
+        strict=True,
+    ):
+        silent = {name for name, value in line.items() if pd.isna(value)}
+        assert {name for name in line if row[name] is None} == silent
+        assert set(row.get("missing", {})) == silent
+        assert all(row[name] == line[name] for name in line if name not in silent)
+    assert said["judged"] == figures.judged
+    assert said["attribution"].split("\n") == [*figures.notes]
+    assert said["count"]["selected"] == figures.count.selected
+    assert said["revision"] == figures.revision
+
+
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -268,6 +313,7 @@ def assert_same_everywhere(world: World, choice: Choice, folder: Path) -> None:
     figures = world.figures(choice)
     assert_layer_agrees(world.get("gpkg", choice), table, figures, folder / "layer.gpkg")
     assert_report_agrees(world, choice)
+    assert_api_agrees(world, choice, table)
 
 
 # ------------------------------------------------------------------------------ answers

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, render_template, request
 from jinja2 import StrictUndefined
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, TooManyRequests
 
 from geo_service.config import static_dir, templates_dir
 from geo_service.errors import GeoServiceError, HandoutError, InputError, NotFoundError, StoreError
@@ -27,6 +27,7 @@ from geo_service.web.embed.pages import embeds
 from geo_service.web.handout import handouts
 from geo_service.web.languages import init_languages, neutral_url_for
 from geo_service.web.legal import legal
+from geo_service.web.limits import init_limits, retry_after_s
 from geo_service.web.pages import pages
 from geo_service.web.place_pages import place_pages
 from geo_service.web.planning import planning as planning_pages
@@ -82,6 +83,10 @@ _TEXTS: Final = {
     400: (N_("Das haben wir nicht verstanden"), N_("Die Adresse ist nicht richtig.")),
     404: (N_("Diese Seite gibt es nicht"), N_("Vielleicht ist die Adresse falsch oder veraltet.")),
     405: (N_("Das geht hier nicht"), N_("Diese Seite kann man nur ansehen.")),
+    429: (
+        N_("Das waren sehr viele Anfragen"),
+        N_("Bitte versuchen Sie es in ein paar Minuten wieder."),
+    ),
     500: (
         N_("Bei uns ist ein Fehler passiert"),
         N_("Bitte versuchen Sie es in ein paar Minuten wieder."),
@@ -125,6 +130,7 @@ def create_app(
         app.register_blueprint(part)
     app.register_blueprint(planning_pages)
     init_tiles(app, site)
+    init_limits(app, settings)
     app.jinja_env.filters |= FILTERS
     app.jinja_env.globals |= {"settings": settings, "asset": _asset_address(site.assets)}
     app.jinja_env.filters["markup"] = Markup
@@ -178,6 +184,8 @@ def _http_error(error: HTTPException) -> Response:
     response = _error_answer(status)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(retry_after_s())
     return response
 
 

@@ -213,6 +213,8 @@ _COLLECTION: Final[dict[Format, Mapping[str, Any]]] = {
             404: "No area has this key.",
             409: "Each parameter can be read, but they do not go together: `radius_m` or"
             " `sort=distance` without `near`, or a `cursor` of another question.",
+            429: "Too many full copies (`limit=all`) from one address; Retry-After says when to"
+            " ask again.",
         },
     )
 )

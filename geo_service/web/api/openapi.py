@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "describe"]
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 """Of the interface: the first number is that of the address, the second counts additions."""
 
 _INTRODUCTION: Final = (
@@ -30,6 +30,12 @@ _HEADERS: Final = {
     "X-Request-Id": {"description": "Name it in questions.", "schema": {"type": "string"}},
 }
 _REQUEST_ID: Final = {"X-Request-Id": _HEADERS["X-Request-Id"]}
+_WAIT: Final = {
+    "Retry-After": {
+        "description": "Seconds to wait before asking again; missing where nobody knows.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 _ALWAYS: Final = {
     400: "A parameter cannot be read; the problem names it, what was expected and what came.",
     406: "None of the formats in Accept is offered here.",
@@ -75,7 +81,7 @@ def _described(one: Operation, formats: tuple[Format, ...], name: str) -> dict[s
         "responses": {
             "200": _found(one, formats),
             "304": {"description": "Unchanged since the ETag that was sent.", "headers": _HEADERS},
-            **{str(status): _refused(refusals[status]) for status in sorted(refusals)},
+            **{str(status): _refused(status, refusals[status]) for status in sorted(refusals)},
         },
     }
 
@@ -87,6 +93,7 @@ def _found(one: Operation, formats: tuple[Format, ...]) -> dict[str, Any]:
     return {"description": one.summary, "headers": _HEADERS, "content": content}
 
 
-def _refused(reason: str) -> dict[str, Any]:
+def _refused(status: int, reason: str) -> dict[str, Any]:
     content = {PROBLEM: {"schema": reference("Problem")}}
-    return {"description": reason, "headers": _REQUEST_ID, "content": content}
+    headers = _REQUEST_ID | (_WAIT if status in {429, 503} else {})
+    return {"description": reason, "headers": headers, "content": content}

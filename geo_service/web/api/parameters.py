@@ -26,6 +26,7 @@ __all__ = [
     "choice",
     "date",
     "moment",
+    "number",
     "pattern",
     "read",
     "several",
@@ -36,6 +37,7 @@ Parse = Callable[[str], Any]
 MAX_VALUES: Final = 20
 """Most values of one parameter."""
 MOST_ECHOED: Final = 100
+_DECIMAL: Final = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,25})?", re.ASCII)
 _COUNT: Final = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.0{1,9})?", re.ASCII)
 """As JSON Schema has it, 10.0 is a whole number."""
 
@@ -67,7 +69,7 @@ class Parameter:
 
     `parse` raises ValueError for what `schema` (JSON Schema of one value) does not allow;
     `expected` says it in words. `many`: ``repeat`` where the parameter may be given several
-    times, ``comma`` where its values are joined by commas.
+    times, ``comma`` where its values are joined by commas; then `up_to` values.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Parameter:
     many: Literal["repeat", "comma"] | None = None
     required: bool = False
     default: Any = None
+    up_to: int = MAX_VALUES
 
     def read(self, args: MultiDict[str, str]) -> Any:
         """Return the value in `args`: the default where there is none, a tuple where many.
@@ -103,7 +106,7 @@ class Parameter:
     @property
     def most(self) -> int:
         """How many values it may have at most, where it may have several."""
-        return max(MAX_VALUES, len(self.schema.get("enum", ())))
+        return max(self.up_to, len(self.schema.get("enum", ())))
 
     def _parsed(self, text: str) -> Any:
         try:
@@ -197,6 +200,18 @@ def whole_number(
         return int(digits[1])
 
     return Parameter(name, schema, parse, expected, meaning, **more)
+
+
+def number(name: str, least: float, most: float, meaning: str, **more: Any) -> Parameter:
+    """Declare a decimal number, with a point."""
+    schema = {"type": "number", "minimum": least, "maximum": most}
+
+    def parse(text: str) -> float:
+        if not _DECIMAL.fullmatch(text) or not least <= float(text) <= most:
+            raise ValueError
+        return float(text)
+
+    return Parameter(name, schema, parse, f"a number from {least} to {most}", meaning, **more)
 
 
 def choice(name: str, values: Iterable[str], meaning: str, **more: Any) -> Parameter:

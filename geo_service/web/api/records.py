@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,9 @@ DECIMALS: Final = 5
 
 _BLOCK: Final = 1024
 _MOST_OF_BLOCK: Final = 65_536
+_FEW: Final = 2048
+"""So many rows are measured as quickly as the tree is asked."""
+
 _write: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _TO_METRIC: Final = Transformer.from_crs(WGS84, METRIC_CRS, always_xy=True)
 
@@ -80,8 +83,7 @@ class Walk:
     after: tuple[Any, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A row and, where a point was asked about, its distance in millimetres."""
 
     row: int
@@ -180,7 +182,7 @@ class RecordIndex:
 
     def page(self, walk: Walk, limit: int) -> tuple[list[Found], bool]:
         """Return the first rows of a walk, and whether there are more."""
-        if walk.order == "distance" and walk.near and not walk.after:
+        if walk.order == "distance" and walk.near and not walk.after and len(self) > _FEW:
             found = self._nearest(walk, walk.near, limit + 1)
         else:
             found = list(islice(self.find(walk), limit + 1))
@@ -273,14 +275,18 @@ class RecordIndex:
     def _measured_mm(self, at: tuple[float, float], rows: Rows) -> NDArray[np.float64]:
         x_m, y_m = at
         across, along = self._x_m[rows] - x_m, self._y_m[rows] - y_m
-        return np.asarray(np.rint(np.sqrt(across * across + along * along) * 1000))
+        measured: NDArray[np.float64] = np.rint(np.sqrt(across * across + along * along) * 1000)
+        return measured
 
     def _by_distance(self, walk: Walk, near: Near) -> Iterator[Found]:
         """Give all rows that pass, nearest first, by measuring every one."""
         distances = self.distances_mm(near)
-        tests = (*walk.tests, *self._place_tests(walk))
-        rows = np.flatnonzero(_passed(tests, slice(0, len(self))))
-        rows = rows[np.argsort(distances[rows], kind="stable")]
+        inside = self.placed & (distances <= near.radius_m * 1000)
+        tests = (*walk.tests, *self._place_tests(Walk(box=walk.box)))
+        if tests:
+            inside &= _passed(tests, slice(0, len(self)))
+        rows = inside.nonzero()[0]
+        rows = rows[distances[rows].argsort(kind="stable")]
         if walk.after:
             last, record_id = walk.after
             beyond = distances[rows] > last
@@ -291,28 +297,29 @@ class RecordIndex:
         return (Found(row, int(distances[row])) for row in rows.tolist())
 
     def _nearest(self, walk: Walk, near: Near, count: int) -> list[Found]:
-        """Return the first rows, nearest first, by asking the tree for more until it is enough.
+        """Return the first rows, nearest first; `count` is at least 2.
 
-        The tree's lengths and ours may differ in the last digit: rows count only when they are
-        two millimetres nearer than the farthest that the tree gave.
+        The tree says how far the `asked`-th place is, and gives all that are no farther: at one
+        point there may be many. Its lengths and ours may differ in the last digit, hence the
+        two millimetres, of which one is for rounding.
         """
         if self._tree is None:
             return []
-        box = Walk(walk.tests, walk.box)
-        tests = (*walk.tests, *self._place_tests(box))
+        tests = (*walk.tests, *self._place_tests(Walk(box=walk.box)))
         at = _TO_METRIC.transform(near.lon, near.lat)
-        asked = count + 8
+        asked = count
         while True:
-            asked = min(asked, self._tree.n)
-            _, nearest = self._tree.query(at, k=asked)
-            rows = np.sort(self._placed_rows[np.atleast_1d(nearest)])
+            asked = min(asked, self._tree.n + 1)  # of which the last is infinitely far
+            farthest_m = min(float(self._tree.query(at, k=asked)[0][-1]), near.radius_m)
+            rows = np.sort(self._placed_rows[self._tree.query_ball_point(at, farthest_m + 0.002)])
             distances = self._measured_mm(at, rows)
-            surely = np.inf if asked == self._tree.n else distances.max() - 2
-            sure = distances <= min(surely, near.radius_m * 1000)
-            kept = sure & _passed(tests, rows)
-            if kept.sum() >= count or asked == self._tree.n or surely > near.radius_m * 1000:
+            kept = distances <= min(farthest_m * 1000 + 1, near.radius_m * 1000)
+            if tests:
+                kept &= _passed(tests, rows)
+            complete = asked > self._tree.n or farthest_m == near.radius_m
+            if complete or np.count_nonzero(kept) >= count:
                 rows, distances = rows[kept], distances[kept]
-                order = np.argsort(distances, kind="stable")[:count]
+                order = distances.argsort(kind="stable")[:count]
                 pairs = zip(rows[order].tolist(), distances[order].tolist(), strict=True)
                 return [Found(row, int(distance)) for row, distance in pairs]
             asked *= 8

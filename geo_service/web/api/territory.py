@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flask import Response
     from numpy.typing import NDArray
 
+    from geo_service.schema import Level
     from geo_service.web.api.edition import Edition
     from geo_service.web.api.media import Format
     from geo_service.web.api.operations import Asked
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from geo_service.web.areas import Area
     from geo_service.web.site import View
 
-__all__ = ["AREA_KEY", "area_of", "area_test"]
+__all__ = ["AREA_KEY", "EXPECTED_AREA", "TOLERANCES_M", "area_of", "area_test", "borders_of"]
 
 AREA_KEY: Final = "[0-9]{2}|[0-9]{5}|[0-9]{8,9}"
 EXPECTED_AREA: Final = "the key of an area that exists (/api/v1/areas lists them)"
@@ -208,8 +209,12 @@ def area(asked: Asked, format_: Format, key: str) -> Response:
 )
 def boundaries(asked: Asked, format_: Format) -> Response:
     """Give the borders of a level."""
-    view = the_site().view()
-    level, tolerance = asked["level"], asked["simplification_m"]
+    content, tag = borders_of(the_site().view(), asked["level"], asked["simplification_m"])
+    return send(content, format_, tag, cache=_DAY)
+
+
+def borders_of(view: View, level: Level, tolerance: str) -> tuple[bytes, str]:
+    """Return the borders of a level as GeoJSON, thinned by so many metres, and their tag."""
     territory = view.snapshot.territory
 
     def make() -> tuple[bytes, str]:
@@ -218,8 +223,7 @@ def boundaries(asked: Asked, format_: Format) -> Response:
         content = maps.borders_geojson(thinned, level=level, note=view.border_note)
         return content, tag_of(0, content)
 
-    content, tag = view.backdrop.get(territory, ("api borders", level, tolerance), make)
-    return send(content, format_, tag, cache=_DAY)
+    return view.backdrop.get(territory, ("api borders", level, tolerance), make)
 
 
 def _thinned(view: View, tolerance: str) -> Any:
