@@ -29,6 +29,7 @@ from geo_service.siting import (
     solve_greedy,
     solve_in_process,
 )
+from geo_service.siting.greedy import exchange
 from geo_service.siting.problem import build_model
 
 if TYPE_CHECKING:
@@ -596,3 +597,11 @@ def test_other_threads_go_on_while_it_is_solved(
         stop.set()
         thread.join()
     assert max(turns_during) > 0
+
+
+def test_exchanges_stop_when_their_time_is_over() -> None:
+    """Where many sites make each exchange long, HiGHS must still have its turn."""
+    model = build_model(random_problem(3, points=60, choices=30, existing=0), GOALS[1])
+    sites = np.array([0, 1, 2])
+    assert model.worth(exchange(model, sites)) > model.worth(sites)
+    assert exchange(model, sites, deadline=0.0).tolist() == [0, 1, 2]

@@ -128,7 +128,7 @@ def improve_prices(
             in_time = time.monotonic() < deadline
             if attempts and in_time and (worth := model.worth(chosen)) > most:
                 most, attempts = worth, attempts - 1
-                sites, value = _better(model, chosen, sites, value)
+                sites, value = _better(model, chosen, sites, value, deadline)
         else:
             waited += 1
         if lowest is None or bound < lowest.bound():
@@ -189,8 +189,10 @@ def _offered(near: list[Ints], most: Floats, candidates: int) -> float:
     return total
 
 
-def _better(model: Model, chosen: Ints, sites: Ints, value: float) -> tuple[Ints, float]:
-    found = exchange(model, chosen)
+def _better(
+    model: Model, chosen: Ints, sites: Ints, value: float, deadline: float
+) -> tuple[Ints, float]:
+    found = exchange(model, chosen, deadline=deadline)
     worth = model.worth(found)
     return (found, worth) if worth > value + model.slack else (sites, value)
 

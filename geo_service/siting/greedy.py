@@ -105,17 +105,19 @@ def _sums(groups: Ints, values: Floats, length: int) -> Floats:
     return np.bincount(groups, weights=values, minlength=length).astype(np.float64)
 
 
-def exchange(model: Model, sites: Ints, *, enough: float = np.inf) -> Ints:
+def exchange(
+    model: Model, sites: Ints, *, enough: float = np.inf, deadline: float = np.inf
+) -> Ints:
     """Exchange one site for another, the best pair each time, until none saves more.
 
-    Forced sites stay. Ends early when the sites save `enough`.
+    Forced sites stay. Ends early when the sites save `enough`, or at `deadline`.
     """
     sites = sites.copy()
     fixed = np.isin(sites, model.forced)
     if not len(sites) or fixed.all():
         return sites
     for _ in range(_EXCHANGES):
-        if enough < np.inf and model.worth(sites) >= enough:
+        if (enough < np.inf and model.worth(sites) >= enough) or time.monotonic() > deadline:
             break
         profit = exchange_profits(model, sites)
         profit[sites] = -np.inf
