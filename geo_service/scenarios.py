@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from geo_service.errors import QueryError
 from geo_service.schema import (
     INITIATIVE_COLUMNS,
-    WGS84,
     Initiatives,
     check_initiatives,
 )
@@ -261,7 +260,8 @@ def apply_scenario(
         columns[name] = column
     points = np.concatenate([np.asarray(initiatives.geometry.array)[kept], _points(scenario.added)])
     points[moved_at] = _points(scenario.moved)
-    return check_initiatives(gpd.GeoDataFrame(columns, geometry=points, crs=WGS84))
+    columns["geometry"] = gpd.array.GeometryArray(points, crs=initiatives.crs)
+    return check_initiatives(gpd.GeoDataFrame(columns, geometry="geometry"))
 
 
 def _described(
@@ -315,6 +315,8 @@ def _points(places: Sequence[AddedPlace | MovedPlace]) -> NDArray[np.object_]:
 
 
 def _rows_of(initiatives: Initiatives, ids: Sequence[str], parameter: str) -> NDArray[np.intp]:
+    if not ids:
+        return np.empty(0, dtype=np.intp)
     rows = pd.Index(initiatives["id"]).get_indexer(list(ids))
     for one in np.flatnonzero(rows < 0):
         raise _refused(parameter, "die Kennung eines Ortes im Verzeichnis", ids[int(one)])

@@ -443,10 +443,10 @@ def _check_columns(frame: pd.DataFrame, columns: Mapping[str, str], table: str) 
     wanted = [*columns, "geometry"] if isinstance(frame, gpd.GeoDataFrame) else [*columns]
     if list(frame.columns) != wanted:
         raise SchemaError(f"{table}: expected columns {wanted}, got {list(frame.columns)}")
-    for name, dtype in columns.items():
-        if str(frame[name].dtype) != dtype:
-            raise SchemaError(f"{table}.{name}: expected {dtype}, got {frame[name].dtype}")
-        if dtype == "str" and bool((frame[name].to_numpy(dtype=object) == "").any()):
+    for (name, dtype), got in zip(columns.items(), frame.dtypes.tolist(), strict=False):
+        if str(got) != dtype:
+            raise SchemaError(f"{table}.{name}: expected {dtype}, got {got}")
+        if dtype == "str" and "" in np.asarray(frame[name].array).tolist():
             raise SchemaError(f"{table}.{name}: expected missing for unknown, got an empty text")
     if not frame.index.equals(pd.RangeIndex(len(frame))):
         raise SchemaError(f"{table}: expected the index 0..{len(frame) - 1}")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime as dt
+import gc
 import logging
 import os
 import platform
@@ -124,8 +125,13 @@ def application(count: int, territory: Territory) -> Iterator[tuple[Flask, int]]
             report = pipeline.import_file(file, Workshop(store, territory), today=dt.date.today())
             if count and report.created != count:
                 raise RuntimeError(f"expected {count} places imported, got {report.created}")
-            settings = config.Settings(tiles_url="off")
-            yield create_app(SnapshotHolder(store, territory), settings), report.created
+            settings = config.Settings(
+                tiles_url="off", rate_limit_siting="off", rate_limit_files="off"
+            )
+            app = create_app(SnapshotHolder(store, territory), settings)
+            gc.freeze()  # as the server does
+            yield app, report.created
+            gc.unfreeze()
 
 
 @contextmanager

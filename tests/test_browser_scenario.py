@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from barriers import AXE, COLOURS, RULES, barriers
+from barriers import barriers_everywhere, bring_axe
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_browser import PHONE, chromium, missing, opened
+from test_browser import chromium, opened
 from web_helpers import (
     VECTORS,
-    app_of,
-    fill,
     initiatives_of,
     place,
-    served,
+    served_land,
     small_territory,
+    spread_places,
     wait_until,
 )
 
 from geo_service.snapshot import Territory
-from geo_service.store import Store
 
 __all__ = ["chromium"]
 
@@ -33,21 +30,9 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def land(tmp_path_factory: pytest.TempPathFactory, territory: Territory) -> Iterator[str]:
     """The real Land with 100 places, half of them rough."""
-    towns = territory.municipalities[["ags", "seat_lon", "seat_lat"]].iloc[::23]
-    rows = [
-        place(
-            n,
-            ags=ags,
-            point=(lon, lat),
-            coordinate_precision="address" if n % 2 else "municipality",
-        )
-        for n, (ags, lon, lat) in enumerate(towns.itertuples(index=False, name=None))
-    ]
-    with Store(f"sqlite:///{tmp_path_factory.mktemp('scenario') / 'x.db'}") as store:
-        store.migrate()
-        fill(store, initiatives_of(rows))
-        with served(app_of(store, territory)) as base:
-            yield base
+    places = spread_places(territory)
+    with served_land(tmp_path_factory.mktemp("scenario"), places, territory) as base:
+        yield base
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +40,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Three squares; hostile places in Aheim, an exact one alone in Cstadt."""
     rows = [place(n, name=text) for n, text in enumerate(VECTORS)]
     rows.append(place(99, name="Allein", ags="07211000", point=(7.25, 50.05)))
-    with Store(f"sqlite:///{tmp_path_factory.mktemp('small') / 'x.db'}") as store:
-        store.migrate()
-        fill(store, initiatives_of(rows))
-        with served(app_of(store, small_territory())) as base:
-            yield base
+    folder = tmp_path_factory.mktemp("small")
+    with served_land(folder, initiatives_of(rows), small_territory()) as base:
+        yield base
 
 
 def ready(page: Page) -> None:
@@ -240,6 +223,58 @@ def test_keys_alone_set_move_and_take_back(chromium: Browser, small: str) -> Non
         expect(page.locator("#aenderungen-titel")).to_be_focused()
 
 
+PIECES = """async () => {
+  const fresh = new DOMParser().parseFromString(await (await fetch(location)).text(), "text/html");
+  const written = (page) => [...page.querySelectorAll("[data-piece]")].map((piece) => {
+    const copy = piece.cloneNode(true);
+    for (const one of copy.querySelectorAll("[data-added]")) one.remove();
+    for (const one of copy.querySelectorAll(".scenario-hint")) one.hidden = true;
+    for (const one of copy.querySelectorAll("details")) one.open = false;
+    for (const one of copy.querySelectorAll("tr")) {
+      one.classList.remove("row-current");
+      if (!one.className) one.removeAttribute("class");
+    }
+    return copy.outerHTML.replace(/>\\s+/g, ">").replace(/\\s+</g, "<");
+  });
+  return [written(document), written(fresh)];
+}"""
+
+
+def test_page_becomes_what_the_server_writes_and_keeps_what_is_the_same(
+    chromium: Browser, small: str
+) -> None:
+    def same() -> None:
+        shown, written = page.evaluate(PIECES)
+        assert shown == written
+
+    with opened(chromium, f"{small}/planung/szenario?ebene=gemeinde") as page:
+        ready(page)
+        page.locator("details.fold summary", has_text="Koordinaten").first.click()
+        page.evaluate("for (const one of document.querySelectorAll('#zahlen tr')) one.stays = true")
+        button(page, "Ort hier setzen", "Bdorf").click()
+        expect(changes(page)).to_have_count(1)
+        same()
+        assert page.evaluate(
+            "[...document.querySelectorAll('#zahlen tr')].every((row) => row.stays)"
+        )
+        assert (
+            page.locator("#zahlen tbody .show-area").count()
+            == page.locator("#zahlen tbody tr").count()
+        )
+        expect(page.locator("#szenario-breite")).to_be_visible()  # stays unfolded
+        page.locator("#szenario-neu-name").fill("Plan")
+        button(page, "Ort hier setzen", "Aheim").click()
+        expect(changes(page)).to_have_count(2)
+        same()
+        expect(page.locator("#szenario-neu-name")).to_have_value("")
+        button(page, "Zurücknehmen", "Neu").first.click()
+        expect(changes(page)).to_have_count(1)
+        same()
+        page.go_back()
+        expect(changes(page)).to_have_count(2)
+        same()
+
+
 def test_refused_change_says_why_and_leaves_the_map(chromium: Browser, small: str) -> None:
     with opened(chromium, f"{small}/planung/szenario?neu=7.15,50.05", quiet=False) as page:
         ready(page)
@@ -277,24 +312,13 @@ def test_all_of_it_works_without_script(chromium: Browser, small: str) -> None:
 
 def test_page_has_no_barrier_that_axe_sees(chromium: Browser, land: str) -> None:
     """Both widths in both schemes, everything unfolded, a popup open; at 320 px too."""
-    if not AXE.exists():
-        missing("axe-core")
-    found: dict[Any, Any] = {}
     with opened(chromium, land, quiet=False) as page:
-        page.context.add_init_script(AXE.read_text("utf-8"))
+        bring_axe(page)
         page.goto(f"{land}/planung/szenario?neu=7.6,50.0,Neu&finden=caf&titel=Plan")
         ready(page)
-        page.evaluate("document.querySelectorAll('main details').forEach((one) => one.open = true)")
         page.locator(".mark-neu").click()
-        for width in (1280, PHONE["width"], 320):
-            page.set_viewport_size({"width": width, "height": 800})
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
-                found[width, scheme] = barriers(page, RULES if scheme == "light" else COLOURS)
-            found[width, "sideways"] = page.evaluate(
-                "document.documentElement.scrollWidth > innerWidth"
-            )
-    assert {state: what for state, what in found.items() if what} == {}
+        found = barriers_everywhere(page)
+    assert found == {}
 
 
 def test_hostile_names_stay_text(chromium: Browser, small: str) -> None:

@@ -27,7 +27,7 @@ from geo_service import config
 from geo_service.schema import CATEGORIES, THEMES
 from geo_service.store import Store
 from geo_service.web import wording
-from geo_service.web.languages import LANGUAGES, LanguageMount
+from geo_service.web.languages import LANGUAGES, SOURCE, LanguageMount, language
 from geo_service.web.places import GROUP_NAMES
 
 CODES = [*LANGUAGES]
@@ -61,6 +61,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+def test_language_of_a_request_ends_with_it(client: FlaskClient) -> None:
+    assert 'lang="ar"' in client.get("/ar/").text
+    assert language() is SOURCE
+    assert client.get("/ar/orte/nichts").status_code == 404
+    assert language() is SOURCE
 
 
 def in_language(code: str, path: str) -> str:

@@ -382,6 +382,24 @@ def test_a_question_without_a_quick_answer_offers_to_count(land: FlaskClient) ->
     assert values.get_json()["status"] == 422
 
 
+def test_quick_medians_wait_for_one_another(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sites, "_WAIT_S", 0.0)
+    query = "?ziel=entfernung&k=2&umkreis=9"
+    with sites._one_large:
+        refused = [client.get(f"/planung/standorte{kind}{query}") for kind in ("", ".json", ".csv")]
+        other = client.get("/planung/standorte?k=2&umkreis=9")
+    for response in refused:
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert response.headers["Cache-Control"] == "no-store"
+    assert "Gerade wird eine andere Frage gerechnet" in refused[0].text
+    assert "keine schnelle Antwort" not in refused[0].text
+    assert other.status_code == 200
+    assert client.get(f"/planung/standorte{query}").status_code == 200
+
+
 def test_one_exact_answer_at_a_time(land: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sites, "_WAIT_S", 0.0)
     query = "?k=41&umkreis=10&genau=1"

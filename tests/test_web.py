@@ -5,15 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import brotli
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +19,8 @@ from web_helpers import (
     SOURCE_NOTE,
     TODAY,
     VECTORS,
+    MakeApp,
+    app_maker,
     app_of,
     fill,
     initiatives_of,
@@ -39,8 +39,6 @@ from geo_service.web.filters import Filter, PlaceIndex
 from geo_service.web.listing import PER_PAGE
 from geo_service.web.places import read_places, safe_url
 from geo_service.web.queries import query_string
-
-MakeApp = Callable[..., Flask]
 
 PLACES = [
     place(1, name="Café Anker", opening_hours="Mi 15-17 Uhr", languages="Arabisch; Deutsch"),
@@ -75,34 +73,17 @@ PLACES = [
 ]
 
 
-def builder(folder: Path) -> Iterator[MakeApp]:
-    stores: list[Store] = []
-
-    def make(
-        rows: list[dict[str, Any]] = PLACES, territory: Territory | None = None, **given: Any
-    ) -> Flask:
-        store = Store(f"sqlite:///{folder / f'{len(stores)}.db'}")
-        stores.append(store)
-        store.migrate()
-        if rows:
-            fill(store, initiatives_of(rows))
-        return app_of(store, territory or small_territory(), **given)
-
-    yield make
-    for store in stores:
-        store.close()
-
-
 @pytest.fixture
 def make_app(tmp_path: Path) -> Iterator[MakeApp]:
     """Builds an application over a store that holds the given places."""
-    yield from builder(tmp_path)
+    with app_maker(tmp_path, PLACES) as make:
+        yield make
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     """Reads an application that holds `PLACES`."""
-    for make in builder(tmp_path_factory.mktemp("places")):
+    with app_maker(tmp_path_factory.mktemp("places"), PLACES) as make:
         yield make().test_client()
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from markupsafe import Markup, escape
 from web_helpers import VECTORS, app_of, fill, initiatives_of, place, small_territory
 
 from geo_service.schema import CATEGORIES
@@ -21,7 +20,7 @@ from geo_service.web.filters import Selection
 from geo_service.web.listing import ListPage
 from geo_service.web.search import Spot
 from geo_service.web.site import EXTENSION
-from geo_service.web.stencils import Stencil
+from geo_service.web.stencils import Stencil, Written
 
 PLACES = [
     place(
@@ -56,9 +55,22 @@ def new_app(store: Store) -> Flask:
 
 def test_gaps_are_filled_where_they_were_marked() -> None:
     made = Stencil.of(lambda gap: f"{gap('a')}<i>{gap(('b', 1))}</i>{gap('a')}")
-    texts: dict[Any, Markup] = {"a": escape("<1>"), ("b", 1): Markup("<b>2</b>")}
-    assert made.filled(texts.__getitem__) == "&lt;1&gt;<i><b>2</b></i>&lt;1&gt;"
-    assert made.filled(lambda _: Markup("")) == "<i></i>"
+    texts: dict[Any, bytes] = {"a": b"&lt;1&gt;", ("b", 1): "<b>ü</b>".encode()}
+    assert made.filled(texts.__getitem__) == "&lt;1&gt;<i><b>ü</b></i>&lt;1&gt;".encode()
+    assert made.filled(lambda _: b"") == b"<i></i>"
+    assert made.filled_with(b"x") == b"x<i>x</i>x"
+
+
+def test_mark_tells_texts_apart() -> None:
+    def pair(first: bytes, second: bytes) -> Written:
+        return made.filled({"a": first, "b": second}.__getitem__)
+
+    made = Stencil.of(lambda gap: f"{gap('a')}-{gap('b')}")
+    other = Stencil.of(lambda gap: f"{gap('a')}+{gap('b')}").filled(lambda _: b"x")
+    nested = [pair(pair(one, b"y"), b"z") for one in (b"x", b"xx")]
+    written = [pair(b"x", b"y"), pair(b"xy", b""), pair(b"", b"xy"), pair(b"x", b"z"), other]
+    assert len({one.mark for one in [*written, *nested]}) == len(written) + len(nested)
+    assert pair(b"x", b"y").mark == written[0].mark
 
 
 def test_text_that_looks_like_a_gap_is_text() -> None:
@@ -72,8 +84,8 @@ def test_text_that_looks_like_a_gap_is_text() -> None:
     )
     for text in texts:
         assert Stencil.of(lambda gap, text=text: text + gap("a")).filled(
-            lambda _: Markup("!")
-        ) == f"{text}!"  # fmt: skip
+            lambda _: b"!"
+        ) == f"{text}!".encode()  # fmt: skip
 
 
 # ----------------------------------------------------------------------------- the pages
@@ -117,6 +129,14 @@ def test_page_near_a_point_is_not_rendered_twice(
 
     monkeypatch.setattr(sys.modules["geo_service.web.pages"], "render_template", again)
     assert "Treff 3" in client.get("/?nah=7.06,50.05&umkreis=25").text
+
+
+def test_tags_of_pages_differ_where_the_pages_do(store: Store) -> None:
+    asked = [*ADDRESSES, "/?nah=7.06,50.05", "/?nah=7.05,50.05&umkreis=25", "/?ort=Beheim"]
+    answers = [new_app(store).test_client().get(one) for one in [*asked, *asked]]
+    bodies, tags = [one.data for one in answers], [one.headers["ETag"] for one in answers]
+    assert len(set(zip(bodies, tags, strict=True))) == len(set(bodies)) == len(set(tags))
+    assert len(set(bodies)) == len(asked)
 
 
 # ------------------------------------------------------------------------------- privacy

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from geo_service.schema import (
     INITIATIVE_COLUMNS,
     MUNICIPALITY_COLUMNS,
     WGS84,
+    Demand,
     Initiatives,
     Municipalities,
     as_columns,
@@ -33,6 +36,7 @@ from geo_service.web import BERLIN, create_app
 if TYPE_CHECKING:
     from playwright.sync_api import Frame, Page
 
+MakeApp = Callable[..., Flask]
 TODAY = dt.date(2026, 11, 23)
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 SOURCE_NOTE = "© Kartenamt Musterland 2026"
@@ -137,6 +141,25 @@ def initiatives_of(rows: Sequence[Mapping[str, Any]]) -> Initiatives:
     return check_initiatives(gpd.GeoDataFrame(frame, geometry=geometry))
 
 
+def spread_places(
+    territory: Territory, source_dates: Sequence[str | None] = ("2026-03",)
+) -> Initiatives:
+    """100 places over the whole Land, every other one rough, dated in turn by `source_dates`."""
+    towns = territory.municipalities[["ags", "seat_lon", "seat_lat"]].iloc[::23]
+    return initiatives_of(
+        [
+            place(
+                n,
+                ags=ags,
+                point=(lon, lat),
+                coordinate_precision="address" if n % 2 else "municipality",
+                source_date=source_dates[n % len(source_dates)],
+            )
+            for n, (ags, lon, lat) in enumerate(towns.itertuples(index=False, name=None))
+        ]
+    )
+
+
 def fill(store: Store, initiatives: Initiatives) -> None:
     """Store the places as one more revision."""
     store.apply_import(
@@ -154,14 +177,51 @@ def fill(store: Store, initiatives: Initiatives) -> None:
 def app_of(store: Store, territory: Territory, **settings: Any) -> Flask:
     """The application over `store`, asking for its revision at every request.
 
-    Without a base map, if `settings` name none: a tile server is outside.
+    Without a base map and limits, if `settings` name none: a tile server is outside, and
+    tests ask often.
     """
+    usual = {"tiles_url": "off", "rate_limit_siting": "off", "rate_limit_files": "off"}
     holder = SnapshotHolder(store, territory, min_interval_s=0.0)
-    app = create_app(
-        holder, Settings(**({"tiles_url": "off"} | settings)), now=lambda: NOW.astimezone(BERLIN)
-    )
+    app = create_app(holder, Settings(**(usual | settings)), now=lambda: NOW.astimezone(BERLIN))
     app.testing = False
     return app
+
+
+@contextmanager
+def app_maker(folder: Path, usual: Sequence[Mapping[str, Any]]) -> Iterator[MakeApp]:
+    """Gives what makes applications, each over a new store in `folder` that holds its places.
+
+    Without places of its own it holds the `usual` ones; without a territory, the small one.
+    """
+    numbers = itertools.count()
+    with ExitStack() as stores:
+
+        def make(
+            rows: Sequence[Mapping[str, Any]] = usual,
+            territory: Territory | None = None,
+            **settings: Any,
+        ) -> Flask:
+            store = stores.enter_context(Store(f"sqlite:///{folder / f'{next(numbers)}.db'}"))
+            store.migrate()
+            if rows:
+                fill(store, initiatives_of(rows))
+            return app_of(store, territory or small_territory(), **settings)
+
+        yield make
+
+
+@contextmanager
+def served_land(
+    folder: Path, initiatives: Initiatives, territory: Territory, demands: Sequence[Demand] = ()
+) -> Iterator[str]:
+    """Serve the places from a new store in `folder`; gives the address."""
+    with Store(f"sqlite:///{folder / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives)
+        for demand in demands:
+            store.save_demand(demand, now=NOW)
+        with served(app_of(store, territory)) as base:
+            yield base
 
 
 @contextmanager

@@ -236,8 +236,8 @@ class _Measure:
 
     def _judge(self, areas: _AreaPeople, share: Range, places: NDArray[np.int64]) -> dict[str, Any]:
         """Say of each area whether it is a gap (missing: not judged), how sure, and why."""
-        limit = self.parameters.gap_share
-        judged = (areas.people > 0) & (areas.people >= self.parameters.minimum_people)
+        limit, minimum = self.parameters.gap_share, self.parameters.minimum_people
+        judged = (areas.people > 0) & (areas.people >= minimum)
         gap = judged & (share.value < limit)
         uncertain = judged & ((share.low < limit) != (share.high < limit))
         kind = np.select([areas.unknown, ~judged, uncertain, gap], [4, 3, 2, 1], 0)
@@ -245,7 +245,7 @@ class _Measure:
         figures = (kind, areas.people, *share, places > 0)
         facts = zip(*(figure[rows].tolist() for figure in figures), strict=True)
         reasons = np.full(len(kind), None, dtype=object)
-        reasons[rows] = [_reason(self.parameters, self.some_place, *fact) for fact in facts]
+        reasons[rows] = [_reason(limit, minimum, self.some_place, *fact) for fact in facts]
         return {
             "gap": pd.arrays.BooleanArray(gap, ~judged),
             "judgement": _JUDGEMENTS.take(kind),
@@ -361,7 +361,8 @@ def _small(places: NDArray[np.int64], areas: _AreaPeople) -> pd.arrays.BooleanAr
 
 @functools.lru_cache(16_384)
 def _reason(
-    parameters: CoverageParameters,
+    gap_share: float,
+    minimum_people: float,
     some_place: bool,
     kind: int,
     people: float,
@@ -375,7 +376,7 @@ def _reason(
     if judgement == "unknown":
         return "nicht beurteilt: Zahl der Menschen unbekannt"
     if judgement == "too_small":
-        return _too_small(people, parameters.minimum_people)
+        return _too_small(people, minimum_people)
     if judgement == "uncertain":
         return (
             f"zu unsicher: {german_percent(low, down=True)} bis {_percent_up(high)} erreicht"
@@ -383,7 +384,7 @@ def _reason(
         )
     if not some_place:
         return "kein Ort"
-    limit = short(parameters.gap_share * 100)
+    limit = short(gap_share * 100)
     reason = f"unter {limit} % erreicht ({german_percent(share, down=True)})"
     return reason if own_place else f"{reason}, kein Ort im Gebiet"
 

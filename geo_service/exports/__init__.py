@@ -6,7 +6,7 @@ numbers, a sheet each for method and sources. Unknown stays empty, never 0. The 
 gives the same bytes. Begin with `files`.
 """
 
-from geo_service.exports.columns import Column, round_figures
+from geo_service.exports.columns import Column, plain_rows, round_figures
 from geo_service.exports.files import (
     EXPORT_KINDS,
     MEDIA_TYPES,
@@ -29,6 +29,7 @@ __all__ = [
     "LayerHatch",
     "LayerStyle",
     "describe_table",
+    "plain_rows",
     "render_coverage",
     "render_rows",
     "render_table",

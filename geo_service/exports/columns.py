@@ -153,9 +153,13 @@ def round_figures(coverage: Coverage) -> Coverage:
 
     What shows figures beside a file takes them from here, so that both say the same.
     """
-    table = pd.DataFrame(coverage)
-    floats = [name for name, dtype in COVERAGE_COLUMNS.items() if dtype == "float64"]
-    return check_coverage(table.round({name: COLUMNS[name].decimals for name in floats}))
+    rounded = {
+        name: coverage[name].to_numpy().round(COLUMNS[name].decimals)
+        if dtype == "float64"
+        else coverage[name].array
+        for name, dtype in COVERAGE_COLUMNS.items()
+    }
+    return check_coverage(pd.DataFrame(rounded))
 
 
 def plain_rows(

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import brotli
 from flask import Response, request
+from werkzeug.http import quote_etag
+
+from geo_service.web.stencils import Written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +47,8 @@ class Body:
     @cached_property
     def tag(self) -> str:
         """Return an entity tag that is equal exactly for equal bytes of one revision."""
-        digest = hashlib.sha256(self.content).hexdigest()[:24]  # processors have it built in
+        said = self.content.mark if isinstance(self.content, Written) else self.content
+        digest = hashlib.sha256(said).hexdigest()[:24]  # processors have it built in
         return digest if self.revision is None else f"r{self.revision}-{digest}"
 
     @cached_property
@@ -60,19 +64,19 @@ class Body:
 
 def answer(body: Body, *, cache: str = "no-cache", status: int = 200) -> Response:
     """Answer with `body` in the best encoding the client takes, or with 304."""
-    encoding = _encoding(body)
+    asked = request.environ
+    encoding = _encoding(body) if "HTTP_ACCEPT_ENCODING" in asked else None
     tag = f"{body.tag}-{encoding}" if encoding else body.tag
-    if status == 200 and request.if_none_match.contains_weak(tag):
-        response = Response(status=304)
-    else:
-        response = Response(_content(body, encoding), status=status, content_type=body.mimetype)
-        if encoding:
-            response.content_encoding = encoding
+    headers = [("Cache-Control", cache), ("Vary", "Accept-Encoding")]
     if status == 200:
-        response.set_etag(tag)
-    response.headers["Cache-Control"] = cache
-    response.headers["Vary"] = "Accept-Encoding"
-    return response
+        headers.append(("ETag", quote_etag(tag)))
+        if "HTTP_IF_NONE_MATCH" in asked and request.if_none_match.contains_weak(tag):
+            return Response(status=304, headers=headers)
+    if encoding:
+        headers.append(("Content-Encoding", encoding))
+    return Response(
+        _content(body, encoding), status=status, headers=headers, content_type=body.mimetype
+    )
 
 
 def _encoding(body: Body) -> str | None:
@@ -85,9 +89,9 @@ def _encoding(body: Body) -> str | None:
 
 
 def _content(body: Body, encoding: str | None) -> bytes:
-    return {"br": lambda: body.brotli, "gzip": lambda: body.gzip}.get(
-        encoding or "", lambda: body.content
-    )()
+    if encoding is None:
+        return body.content
+    return body.brotli if encoding == "br" else body.gzip
 
 
 class Assets:

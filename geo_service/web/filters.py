@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,6 +72,7 @@ DEFAULT_RADIUS_KM: Final = 10
 NEAREST: Final = 3
 """How many places are shown where none lies inside the radius."""
 
+_RADII_M: Final = 1000 * np.array(RADII_KM).reshape(-1, 1)
 SEVERAL: Final = N_("mehrere Sprachen")
 _REMARK: Final = re.compile(r"\s*\(.*\)\s*$")
 _WHOLE_TOWN: Final = frozenset({"municipality", "postcode"})
@@ -118,16 +119,12 @@ class Filter:
     @property
     def words(self) -> tuple[str, ...]:
         """Return the folded words that must all be found."""
-        return tuple(fold(self.text).split())
+        return tuple(fold(self.text).split()) if self.text else ()
 
     @property
     def active(self) -> bool:
         """Whether anything is restricted at all."""
-        return any(
-            getattr(self, one.name) != one.default
-            for one in fields(self)
-            if one.name not in {"radius_km", "text", "unknown"}
-        ) or bool(self.words)
+        return bool(self.where or self.near or any(map(self.of, FACETS)) or self.words)
 
     @property
     def personal(self) -> bool:
@@ -198,8 +195,8 @@ class _Column:
 
     def counter(self, chosen: Mask) -> Callable[[str], int]:
         """Return what counts the chosen places of one value: quicker where few are asked for."""
-        found, code_of = self._found(chosen), self._code_of
-        return lambda value: int(found[code_of[value]]) if value in code_of else 0
+        found, code_of = self._found(chosen).tolist(), self._code_of
+        return lambda value: found[code_of[value]] if value in code_of else 0
 
     def _found(self, chosen: Mask) -> NDArray[np.intp]:
         return np.bincount(self._code[chosen[self._place]], minlength=len(self.values))
@@ -370,7 +367,8 @@ class Selection:
             self._text = self._text & within
         self._near = self.inside(query.radius_km)
         self._chosen = self._others(None)
-        inside = np.flatnonzero(self._chosen & self._near)
+        self._found = self._chosen & self._near
+        inside = np.flatnonzero(self._found)
         self.is_nearest = self.distances_m is not None and not len(inside) and not blocked
         self.numbers = self._nearest() if self.is_nearest else self._sorted(inside)
 
@@ -382,17 +380,17 @@ class Selection:
     @property
     def placed(self) -> int:
         """How many are on the map."""
-        return int(self.index.placed[self.numbers].sum())
+        return int(np.count_nonzero(self.index.placed[self.numbers]))
 
     @property
     def rough(self) -> int:
         """How many are on the map only roughly."""
-        return int(self.index.rough[self.numbers].sum())
+        return int(np.count_nonzero(self.index.rough[self.numbers]))
 
     @property
     def without_point(self) -> int:
         """How many fit but cannot be shown by distance, because they have no point."""
-        return int((self._chosen & ~self.index.placed).sum()) if self.spot else 0
+        return int(np.count_nonzero(self._chosen & ~self.index.placed)) if self.spot else 0
 
     @cached_property
     def in_town(self) -> Mask:
@@ -401,36 +399,47 @@ class Selection:
 
     def inside(self, radius_km: float) -> Mask:
         """Return which places lie in a radius, or are known to lie in the same town."""
-        if self.distances_m is None:
+        if self._reach_m is None:
             return self.index.all
         with np.errstate(invalid="ignore"):
-            return np.asarray((self.distances_m <= radius_km * 1000) | self.in_town)
+            return np.asarray(self._reach_m <= radius_km * 1000)
+
+    @cached_property
+    def _reach_m(self) -> Metres | None:
+        """How far every place is at least: not at all where it is known to lie in the town."""
+        if self.distances_m is None:
+            return None
+        return np.where(self.in_town, 0.0, self.distances_m)
 
     def counts(self, facet: str) -> dict[str, int]:
         """Count per value of one kind, as if nothing of that kind were chosen."""
-        others = self._others(facet) & self._near
+        others = self._without(facet)
         if facet != "zeit":
             return self.index.counts(facet, others)
-        return {value: int((others & mask).sum()) for value, mask in self._times.items()}
+        return {time: int(np.count_nonzero(others & mask)) for time, mask in self._times.items()}
 
     def counter(self, facet: str) -> Callable[[str], int]:
         """Return what counts the places of a value, as `counts` does for all of them."""
         if facet == "zeit":
             counts = self.counts(facet)
             return lambda value: counts.get(value, 0)
-        return self.index.counter(facet, self._others(facet) & self._near)
+        return self.index.counter(facet, self._without(facet))
 
     def total(self, facet: str) -> int:
         """Count the places as if nothing of one kind were chosen."""
-        return int((self._others(facet) & self._near).sum())
+        return int(np.count_nonzero(self._without(facet)))
 
     def silent(self, facet: str) -> int:
         """Count the places that are left out only because they say nothing about a kind."""
-        return int((self._others(facet) & self._near & self._silent_mask(facet)).sum())
+        return int(np.count_nonzero(self._without(facet) & self._silent_mask(facet)))
 
     def radius_counts(self) -> dict[int, int]:
         """Count per radius."""
-        return {radius: int((self._chosen & self.inside(radius)).sum()) for radius in RADII_KM}
+        if self._reach_m is None:
+            return dict.fromkeys(RADII_KM, int(np.count_nonzero(self._chosen)))
+        with np.errstate(invalid="ignore"):
+            inside = self._reach_m[self._chosen] <= _RADII_M
+        return dict(zip(RADII_KM, np.count_nonzero(inside, axis=1).tolist(), strict=True))
 
     def options(self, facet: str) -> Mapping[str, Mask]:
         """Return the values of one kind with who has them."""
@@ -451,6 +460,10 @@ class Selection:
         if facet != "zeit":
             return self.index.silent(facet)
         return self._timetable.silent(self.query.times[0], self._minute)
+
+    def _without(self, facet: str) -> Mask:
+        """Return the places as if nothing of one kind were chosen."""
+        return self._others(facet) & self._near if facet in self._by_facet else self._found
 
     def _others(self, facet: str | None) -> Mask:
         masks = [mask for name, mask in self._by_facet.items() if name != facet]

@@ -13,6 +13,7 @@ any other page below ``/de/`` names its address without the prefix as its canoni
 from __future__ import annotations
 
 import json
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,8 @@ from urllib.parse import quote
 from babel import Locale
 from flask import Response, current_app, redirect, request, url_for
 from flask_babel import Babel, get_translations
+from jinja2 import pass_eval_context
+from markupsafe import Markup
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.wrappers import Response as PlainResponse
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flask import Flask
+    from jinja2.nodes import EvalContext
 
 __all__ = [
     "LANGUAGES",
@@ -48,14 +52,14 @@ __all__ = [
     "translated_count",
 ]
 
-_PREFIX_KEY: Final = "geo_service.language_prefix"
 _ROOT_KEY: Final = "geo_service.root"
 _HOME_KEY: Final = "PUBLIC_HOME"
+_prefix: ContextVar[str] = ContextVar("language_prefix", default="")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Language:
-    """A language of the pages.
+    """A language of the pages; there is one object of each.
 
     `code` is the prefix of addresses and the ``lang`` of pages; `locale` says whose numbers
     and dates are written (CLDR); `name` is what the language calls itself.
@@ -104,18 +108,19 @@ class LanguageMount:
         """Answer the request in the language that its path begins with."""
         root, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
         code, slash, _ = path[1:].partition("/")
-        mounted = environ | {_ROOT_KEY: root, _PREFIX_KEY: ""}
-        if path.startswith("/") and code in LANGUAGES:
+        mounted = environ | {_ROOT_KEY: root}
+        prefix = code if path.startswith("/") and code in LANGUAGES else ""
+        if prefix:
             if not slash:
                 answer = _to_folder(root, code, environ)
                 answer.headers.extend(self._headers)
                 return answer(environ, start_response)
-            mounted |= {
-                "SCRIPT_NAME": f"{root}/{code}",
-                "PATH_INFO": path[len(code) + 1 :],
-                _PREFIX_KEY: code,
-            }
-        return self._app(mounted, start_response)
+            mounted |= {"SCRIPT_NAME": f"{root}/{code}", "PATH_INFO": path[len(code) + 1 :]}
+        before = _prefix.set(prefix)
+        try:
+            return self._app(mounted, start_response)
+        finally:
+            _prefix.reset(before)
 
 
 def _to_folder(root: str, code: str, environ: WSGIEnvironment) -> PlainResponse:
@@ -150,6 +155,8 @@ def init_languages(
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         translated, translated_count, newstyle=True
     )
+    say, say_count = pass_eval_context(_say), pass_eval_context(_say_count)
+    app.jinja_env.globals |= {"_": say, "gettext": say, "ngettext": say_count}
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     texts = _read_script_texts()
     app.jinja_env.globals |= {
@@ -183,6 +190,22 @@ def _translated_form(_locale: str, one: str, many: str, count: int) -> str:
     return str(get_translations().ungettext(one, many, count))
 
 
+def _say(context: EvalContext, text: str, /, **values: object) -> str:
+    """Return what templates call ``_``: as Jinja's own, which looks for itself at each call."""
+    said = translated(text)
+    if context.autoescape:
+        said = Markup(said)  # noqa: S704 - texts of ours
+    return said % values if "%" in said else said
+
+
+def _say_count(context: EvalContext, one: str, many: str, count: int, /, **values: object) -> str:
+    """Return what templates call ``ngettext``."""
+    said = translated_count(one, many, count)
+    if context.autoescape:
+        said = Markup(said)  # noqa: S704 - texts of ours
+    return said % {"num": count, **values}
+
+
 def _read_script_texts() -> dict[str, Any]:
     """Return what js/texts.js needs, by language: nothing for the source's."""
     paths = {code: translations_dir() / code / "script.json" for code in LANGUAGES}
@@ -194,7 +217,7 @@ def _read_script_texts() -> dict[str, Any]:
 
 def language() -> Language:
     """Return the language of this request; German outside of one."""
-    return LANGUAGES[_prefix() or SOURCE.code]
+    return LANGUAGES[_prefix.get() or SOURCE.code]
 
 
 def page_variant() -> str:
@@ -202,7 +225,7 @@ def page_variant() -> str:
 
     It is the prefix and not the language, because ``/`` and ``/de/`` hold other links.
     """
-    return _prefix()
+    return _prefix.get()
 
 
 def neutral_url_for(endpoint: str, **values: Any) -> str:
@@ -253,7 +276,7 @@ def canonical_address(query: str = "", *, neutral: bool = False) -> str:
         The page for whoever speaks none of our languages instead (``x-default``): the
         address without a language, where ``/`` chooses one.
     """
-    return _public_address("" if neutral else _prefix(), query)
+    return _public_address("" if neutral else _prefix.get(), query)
 
 
 def _public_address(code: str, query: str) -> str:
@@ -264,23 +287,15 @@ def _public_address(code: str, query: str) -> str:
     return home + (f"/{code}" if code else "") + quote(request.path) + query
 
 
-def _prefix() -> str:
-    try:  # one look for the request and not two: a page asks for its language 100 times
-        prefix: str = request.environ.get(_PREFIX_KEY, "")
-    except RuntimeError:  # outside of a request
-        return ""
-    return prefix
-
-
 def _without_prefix(address: str) -> str:
-    root, prefix = quote(request.environ.get(_ROOT_KEY, "")), _prefix()
+    root, prefix = quote(request.environ.get(_ROOT_KEY, "")), _prefix.get()
     start = f"{root}/{prefix}/"
     return f"{root}/{address[len(start) :]}" if prefix and address.startswith(start) else address
 
 
 def _greet() -> PlainResponse | None:
     """Send a reader at ``/`` on to the language that their browser asks for, if it is ours."""
-    if _prefix() or request.path != "/" or request.query_string:
+    if _prefix.get() or request.path != "/" or request.query_string:
         return None
     wanted = preferred(request.accept_languages)
     if wanted is SOURCE:
@@ -309,6 +324,6 @@ def _name_language(response: Response) -> Response:
     """Say in which language a page is, and that ``/`` depends on the browser's."""
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Language", language().code)
-    if not _prefix() and request.path == "/" and not request.query_string:
+    if not _prefix.get() and request.path == "/" and not request.query_string:
         response.vary.add("Accept-Language")
     return response

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from geo_service.web import wording
 from geo_service.web.choices import AreaChoice, Count, Dimmed
@@ -14,7 +14,7 @@ from geo_service.web.filters import FACETS, MAY_BE_SILENT, RADII_KM, round_km
 from geo_service.web.languages import language
 from geo_service.web.places import NO_KREIS
 from geo_service.web.queries import query_pairs, query_string
-from geo_service.web.stencils import Stencil
+from geo_service.web.stencils import Stencil, Written
 from geo_service.web.wording import gettext, ngettext
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ __all__ = ["PER_PAGE", "Entry", "ListPage", "Option", "distance_text", "entries"
 
 PER_PAGE: Final = 60
 """Places on one page of the list: 60 cards are about 15 KB compressed."""
-
-_DIMMED: Final = (Markup(""), Markup(" none"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,11 @@ class Option:
     count: int
     current: bool
     address: str
+
+    @property
+    def places(self) -> str:
+        """Return how many places it leaves, in words."""
+        return ngettext("%(count)s Ort", "%(count)s Orte", self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,29 +164,30 @@ class ListPage:
             return gettext("Nach Entfernung: Luftlinie von der Mitte des Ortes")
         return gettext("Nach Entfernung: Luftlinie")
 
-    def cards(self, entries: Iterable[Entry], write: Callable[..., str]) -> Markup:
-        """Return the cards of a list, one after the other."""
-        cards = "\n".join([self._card(entry, write) for entry in entries])
-        return Markup(cards)  # noqa: S704 - of markup alone
+    def cards(self, group: int, write: Callable[..., str]) -> Written:
+        """Return the cards of one group of `shown`, one after the other."""
+        texts: list[bytes] = []
+        said: list[bytes] = []
+        for entry in self.shown[group][1]:
+            card, distance = self._card(entry, write), escape(entry.distance or "").encode()
+            texts.append(card.filled_with(distance))
+            said += (card.mark, distance)
+        return Written.joined(texts, said, between=b"\n")
 
-    def _card(self, entry: Entry, write: Callable[..., str]) -> Markup:
+    def _card(self, entry: Entry, write: Callable[..., str]) -> Stencil:
         """Return a card as the macro `write` writes it, written once while nothing changes.
 
-        The distance alone is of this page.
+        The distance alone is of this page: it is the gap.
         """
-        kept, key = self._cards, (entry.place.id, entry.distance is None)
+        kept: dict[Any, tuple[Place, Opening | None, Stencil]] = self.view.cards
+        key = (entry.place.id, entry.distance is None)
         place, opening, card = kept.get(key) or (None, None, None)
         if card is None or place is not entry.place or opening != entry.opening:
             card = Stencil.of(
                 lambda gap: write(entry.place, entry.distance and gap("distance"), entry.opening)
             )
             kept[key] = entry.place, entry.opening, card
-        distance = escape(entry.distance or "")
-        return card.filled(lambda _: distance)
-
-    @cached_property
-    def _cards(self) -> dict[Any, tuple[Place, Opening | None, Stencil]]:
-        return self.view.cards
+        return card
 
     # ------------------------------------------------------------------------- addresses
 
@@ -219,7 +223,7 @@ class ListPage:
         """Return the place as the form of filters carries it along."""
         return query_pairs(self.query.place)
 
-    def values(self, texts: Mapping[str, str]) -> Callable[[Hashable], Markup]:
+    def values(self, texts: Mapping[str, str | Written]) -> Callable[[Hashable], bytes]:
         """Return what stands in each gap of the page: `texts`, counts, and addresses."""
         place = query_string(self.query.place)
         addresses = {
@@ -227,18 +231,19 @@ class ListPage:
             "place and": f"{place}&" if place else "?",
             "page": self.address,
         }
-        given: dict[Hashable, Markup] = {
-            name: escape(text) for name, text in {**texts, **addresses}.items()
+        given: dict[Hashable, bytes] = {
+            name: text if isinstance(text, Written) else escape(text).encode()
+            for name, text in {**texts, **addresses}.items()
         }
         count_of = {facet: self.selection.counter(facet) for facet in FACETS}
-
         spoken = language()
 
-        def value(name: Hashable) -> Markup:
-            if not isinstance(name, Count | Dimmed):
-                return given[name]
-            count = count_of[name.facet](name.value)
-            return _written(count, spoken) if isinstance(name, Count) else _DIMMED[not count]
+        def value(name: Hashable) -> bytes:
+            if isinstance(name, Count):
+                return _written(count_of[name.facet](name.value), spoken)
+            if isinstance(name, Dimmed):
+                return b"" if count_of[name.facet](name.value) else b" none"
+            return given[name]
 
         return value
 
@@ -306,8 +311,8 @@ class ListPage:
 
 
 @lru_cache(maxsize=4096)
-def _written(count: int, _language: Language) -> Markup:
-    return escape(wording.number(count))
+def _written(count: int, _language: Language) -> bytes:
+    return escape(wording.number(count)).encode()
 
 
 def _silent_times(count: int) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from geo_service.web.search import Located
-    from geo_service.web.stencils import Gap
+    from geo_service.web.stencils import Gap, Written
 
 __all__ = ["pages"]
 
@@ -66,9 +66,8 @@ def start() -> Response:
     def make() -> Body:
         listing = ListPage(view, asked, page, located, view.select(asked, located), notice)
         read_page(request.args, pages=listing.pages)
-        text = _write_start(view, listing)
         quality = 3 if asked.personal else 5  # a third of the time, an eighth more bytes
-        return Body(text.encode(), HTML, view.snapshot.revision, quality)
+        return Body(_write_start(view, listing), HTML, view.snapshot.revision, quality)
 
     private = asked.near or asked.where
     body = view.kept(asked, ("start", asked, page), make)
@@ -215,7 +214,7 @@ def _levels() -> str:
     return ", ".join(get_args(Level))
 
 
-def _write_start(view: View, listing: ListPage) -> str:
+def _write_start(view: View, listing: ListPage) -> Written:
     """Return the page: a stencil that many visitors share, and what is of this one in its gaps."""
     choice, active, blocked = listing.query.anywhere, listing.asked.active, listing.located.blocked
 
@@ -229,14 +228,15 @@ def _write_start(view: View, listing: ListPage) -> str:
         "start_url": url_for("pages.start"),
         "total": len(view.places),
     }
+    around_cards = Stencil.of(lambda gap: write.found(cards=gap, **found))
     texts = {
         "title": f"{listing.title} – " if listing.title else "",
         "where": listing.asked.where,
-        "radius fields": write.fields(listing.radius_fields),
+        "radius fields": write.fields(listing.radius_fields) if listing.radius_fields else "",
         "place fields": write.fields(listing.place_fields),
         "finer areas": write.area_group(*listing.finer) if choice.areas else "",
         "spot": write.spot(**found),
-        "found": write.found(**found),
+        "found": around_cards.filled(lambda group: listing.cards(cast("int", group), write.card)),
     }
     return stencil.filled(listing.values(texts))
 
@@ -255,6 +255,7 @@ def _start_with_gaps(view: View, choice: Filter, active: bool, blocked: bool, ga
         active=active,
         blocked=blocked,
         start_url=url_for("pages.start"),
+        embeddable=url_for("pages.start") + query_string(choice),
         groups=GROUP_NAMES,
         map=parts,
         border_note=view.border_note,

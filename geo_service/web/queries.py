@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote_to_bytes, urlencode
+from urllib.parse import quote, unquote_to_bytes
 
 from geo_service.errors import NotFoundError, QueryError
 from geo_service.names import latin_digits
@@ -77,6 +77,8 @@ def check_encoding(query: bytes) -> None:
     QueryError
         If it is not.
     """
+    if b"%" not in query and query.isascii():
+        return
     try:
         unquote_to_bytes(query.replace(b"+", b" ")).decode("utf-8")
     except UnicodeDecodeError:
@@ -133,7 +135,8 @@ def read_text(args: MultiDict[str, str], name: str, *, most: int = MAX_TEXT) -> 
     AddressError
         If it is given twice, is too long or holds control characters.
     """
-    return _checked(name, _one(args, name), most).strip()
+    text = _one(args, name)
+    return _checked(name, text, most).strip() if text else ""
 
 
 def read_page(args: MultiDict[str, str], *, pages: int) -> int:
@@ -164,8 +167,12 @@ def query_pairs(query: Filter, *, page: int = 1) -> list[tuple[str, str]]:
         ("nah", near),
         ("umkreis", str(query.radius_km) if measured else ""),
         ("q", query.text),
-        *((facet, value) for facet in FACETS for value in sorted(query.of(facet))),
-        *(("unbekannt", facet) for facet in MAY_BE_SILENT if facet in query.unknown),
+        *[
+            (facet, value)
+            for facet, field in FACETS.items()
+            for value in sorted(getattr(query, field))
+        ],
+        *[("unbekannt", facet) for facet in MAY_BE_SILENT if facet in query.unknown],
         ("seite", str(page) if page > 1 else ""),
     ]
     return [(name, value) for name, value in pairs if value]
@@ -180,18 +187,23 @@ def query_string(query: Filter, *, page: int = 1) -> str:
     '?nah=8.27,50&umkreis=5&zeit=heute'
     """
     pairs = query_pairs(query, page=page)
-    return f"?{urlencode(pairs, quote_via=quote, safe=',')}" if pairs else ""
+    said = "&".join([f"{name}={quote(value, safe=',')}" for name, value in pairs])
+    return f"?{said}" if said else ""
 
 
 def _one(args: MultiDict[str, str], name: str) -> str:
+    if name not in args:
+        return ""
     values = args.getlist(name)
     if len(values) > 1:
         text = gettext("Die Angabe „%(name)s“ steht mehrfach in der Adresse.", name=name)
         raise AddressError(name, text)
-    return latin_digits(values[0]) if values else ""
+    return latin_digits(values[0])
 
 
 def _many(args: MultiDict[str, str], name: str) -> tuple[str, ...]:
+    if name not in args:
+        return ()
     values = tuple(dict.fromkeys(latin_digits(value) for value in args.getlist(name) if value))
     if len(values) > MAX_CHOICES:
         text = gettext("Die Angabe „%(name)s“ steht zu oft in der Adresse.", name=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from flask import current_app
@@ -84,7 +84,7 @@ def the_site() -> Site:
     return cast("Site", current_app.extensions[EXTENSION])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """One revision at one moment (Berlin's clock), as pages see it."""
 
@@ -92,24 +92,24 @@ class View:
     now: dt.datetime
     backdrop: Backdrop
 
-    @property
+    @cached_property
     def today(self) -> dt.date:
         """Return the day."""
         return self.now.date()
 
-    @property
+    @cached_property
     def minute(self) -> int:
         """Return the minutes since midnight."""
         return minute_of(self.now)
 
-    @property
+    @cached_property
     def kreise(self) -> Mapping[str, Kreis]:
         """Return the Kreise by key, in the order of lists."""
         municipalities = self.snapshot.territory.municipalities
         make = partial(read_kreise, municipalities)
         return {kreis.key: kreis for kreis in self.snapshot.derive(("kreise",), make)}
 
-    @property
+    @cached_property
     def places(self) -> tuple[Place, ...]:
         """Return every place in the order of the list."""
         make = partial(
@@ -125,30 +125,30 @@ class View:
         make = partial(_by_id, self.places)
         return self.snapshot.derive(("places by id", self.today), make).get(place_id)
 
-    @property
+    @cached_property
     def index(self) -> PlaceIndex:
         """Return every place by what can be chosen."""
         make = partial(PlaceIndex, self.places, self.snapshot.territory.municipalities)
         return self.snapshot.derive(("place index", self.today), make)
 
-    @property
+    @cached_property
     def timetable(self) -> Timetable:
         """Return when every place is open around today."""
         make = partial(Timetable, self.places, self.today)
         return self.snapshot.derive(("timetable", self.today), make)
 
-    @property
+    @cached_property
     def cards(self) -> dict[Any, Any]:
         """Return the cards that are written already, of this revision and language."""
         return self.snapshot.derive(("cards", page_variant()), dict)
 
-    @property
+    @cached_property
     def search(self) -> PlaceSearch:
         """Return what finds places by what visitors type."""
         territory = self.snapshot.territory
         return self.backdrop.get(territory, ("search",), partial(PlaceSearch, territory))
 
-    @property
+    @cached_property
     def area_keys(self) -> frozenset[str]:
         """Return the keys of all municipalities, Verbandsgemeinden and Kreise."""
         territory = self.snapshot.territory

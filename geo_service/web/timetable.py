@@ -110,6 +110,7 @@ class Timetable:
         }
         self._changes = sorted(edges)
         self._masks: dict[int, Mapping[str, Mask]] = {}
+        self._openings: dict[tuple[int, int], Opening | None] = {}
 
     def slot(self, minute: int) -> int:
         """Return a number that stays the same as long as no place opens or closes."""
@@ -149,11 +150,10 @@ class Timetable:
         day = self._days[number]
         if day is None:
             return None
-        now = _now(day, minute)
-        if now is not None:
-            return Opening("now", (now,), day.remark, day.as_of)
-        left = _left(day, minute)
-        return Opening("later", left, day.remark, day.as_of) if left else None
+        key = (number, self.slot(minute))
+        if key not in self._openings:
+            self._openings[key] = _opening(day, minute)
+        return self._openings[key]
 
     def _mask(self, test: Callable[[_Day], bool]) -> Mask:
         return np.array([day is not None and test(day) for day in self._days], dtype=np.bool_)
@@ -168,6 +168,14 @@ class _Day:
     weekend: bool | None
     remark: str
     as_of: str | None
+
+
+def _opening(day: _Day, minute: int) -> Opening | None:
+    now = _now(day, minute)
+    if now is not None:
+        return Opening("now", (now,), day.remark, day.as_of)
+    left = _left(day, minute)
+    return Opening("later", left, day.remark, day.as_of) if left else None
 
 
 def _now(day: _Day, minute: int) -> Span | None:

@@ -203,11 +203,15 @@ function hatcher(map, renderer) {
   map.getContainer().append(patterns);
   /** @type {Map<string, L.Polygon>} */
   const layers = new Map();
+  let hatched = "";
   const paint = () => {
     for (const [hatch, layer] of layers) layer.getElement()?.setAttribute("fill", `url(#hatch-${hatch})`);
   };
   map.on("zoomend moveend", paint);
   return (areas) => {
+    const wanted = areas.map(({ key, hatch }) => (hatch ? hatch + key : "")).join("");
+    if (wanted === hatched) return;
+    hatched = wanted;
     for (const hatch of ["unknown", "uncertain"]) {
       layers.get(hatch)?.remove();
       layers.delete(hatch);
@@ -261,6 +265,9 @@ function rowOf(key) {
   return key ? document.querySelector(`tr[data-key="${CSS.escape(key)}"]`) : null;
 }
 
+/** Tables whose rows point at areas. @type {WeakSet<Element>} */
+const linked = new WeakSet();
+
 /**
  * Rows point at areas: under the pointer, with the focus, and by a button in each.
  * @param {L.Map} map
@@ -281,22 +288,26 @@ function linkTable(map, known, mark, open, words) {
     open(key, found.layer.getBounds().getCenter(), from);
   };
   if (!body) return show;
-  body.addEventListener("pointerover", (event) => mark(keyAt(event.target)));
-  body.addEventListener("pointerleave", () => mark(""));
-  body.addEventListener("focusin", (event) => mark(keyAt(event.target)));
-  body.addEventListener("focusout", () => mark(""));
-  body.addEventListener("click", (event) => {
-    const target = /** @type {HTMLElement} */ (event.target);
-    const button = target.closest("button.show-area");
-    if (!button && target.closest("a, button, input, label")) return;
-    show(keyAt(target), button ?? undefined);
-  });
+  if (!linked.has(body)) {
+    linked.add(body);
+    body.addEventListener("pointerover", (event) => mark(keyAt(event.target)));
+    body.addEventListener("pointerleave", () => mark(""));
+    body.addEventListener("focusin", (event) => mark(keyAt(event.target)));
+    body.addEventListener("focusout", () => mark(""));
+    body.addEventListener("click", (event) => {
+      const target = /** @type {HTMLElement} */ (event.target);
+      const button = target.closest("button.show-area");
+      if (!button && target.closest("a, button, input, label")) return;
+      show(keyAt(target), button ?? undefined);
+    });
+  }
   for (const row of body.querySelectorAll("tr[data-key]")) {
     const found = known.get(/** @type {HTMLElement} */ (row).dataset.key ?? "");
-    if (!found) continue;
+    if (!found || row.querySelector(".show-area")) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "show-area";
+    button.dataset.added = "";
     button.title = words.show;
     button.append(pin(), hidden(`${words.show}: ${found.area.name}`));
     row.querySelector(".row-head")?.append(button);

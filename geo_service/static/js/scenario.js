@@ -5,6 +5,7 @@
 /* global L */
 
 import { load } from "./map.js";
+import { renew } from "./renew.js";
 
 const DIGITS = 5;
 /** Metres of an arrow key, and with Shift. */
@@ -67,35 +68,34 @@ async function go(wanted, { push = true, focus = "" } = {}) {
   last = fresh;
   query = fresh.query;
   if (push) history.pushState(null, "", page.dataset.scenarioPage + query);
-  exchange(fresh.html, focus);
+  const held = document.activeElement?.closest("[data-piece]") ? document.activeElement : undefined;
+  exchange(fresh.html);
   say(fresh.said);
   redraw?.(fresh);
+  // Last, for both wait for the layout: with what comes after it would be made a second time.
+  if (focus || held) refocus(focus || held.id);
+  for (const box of page.querySelectorAll("[data-piece] .table-scroll")) box.scrollTop = 0;
   page.dataset.shown = query;
 }
 
 /**
- * Put the new pieces in the place of the old ones, and the focus back where it was.
+ * Put into the pieces of the page what is new.
  * @param {string} html written by our server, every text of others escaped
- * @param {string} focus id of what is focused, if that is asked for
  */
-function exchange(html, focus) {
-  const held = document.activeElement;
-  const lost = held instanceof HTMLElement && held.closest("[data-piece]") ? held : undefined;
-  const folded = [...page.querySelectorAll("[data-piece] details")].map((one) => one.open);
+function exchange(html) {
   const box = document.createElement("template");
   box.innerHTML = html;
   for (const piece of box.content.querySelectorAll("[data-piece]")) {
-    document.getElementById(piece.id)?.replaceWith(piece);
+    const old = document.getElementById(piece.id);
+    if (old) renew(old, piece);
   }
-  [...page.querySelectorAll("[data-piece] details")].forEach((one, at) => {
-    if (folded[at]) one.open = true;
-  });
   prepare();
-  const target = focus || (lost ? lost.id : "");
-  if (focus || lost) {
-    const found = (target && document.getElementById(target)) || document.getElementById("aenderungen-titel");
-    found?.focus({ preventScroll: true });
-  }
+}
+
+/** @param {string} id what had the focus; where it is gone or has no id, the changes have it */
+function refocus(id) {
+  const found = (id && document.getElementById(id)) || document.getElementById("aenderungen-titel");
+  found?.focus({ preventScroll: true });
 }
 
 /** @param {(parameters: URLSearchParams) => void} edit @returns {string} another query string */
@@ -217,9 +217,11 @@ page.addEventListener("areas:drawn", (event) => {
     for (const hint of page.querySelectorAll(".scenario-hint")) hint.hidden = false;
     for (const item of page.querySelectorAll("li[data-change]")) {
       const change = last.changes[Number(/** @type {HTMLElement} */ (item).dataset.change)];
-      if (!change || change.kind === "ohne" || item.querySelector(".select")) continue;
+      item.querySelector(".select")?.remove();
+      if (!change || change.kind === "ohne") continue;
       const button = document.createElement("button");
       button.type = "button";
+      button.dataset.added = "";
       button.className = "button quiet select";
       button.textContent = last.words.move;
       const name = document.createElement("span");
@@ -334,15 +336,16 @@ function step(event, marker, change) {
 function placesOfToday(map, group) {
   /** @type {[string, string, number, number][]} */
   let all = [];
-  /** @type {Set<string>} */
-  let changedIds = new Set();
+  /** Ids of the records that are moved or removed. */
+  let changedIds = [];
+  const idsOf = (fresh) => fresh.changes.map((change) => change.id).filter(Boolean);
   const draw = () => {
     group.clearLayers();
     const view = map.getBounds().pad(0.1);
     const spots = new Map();
     for (const place of all) {
       const [id, , lon, lat] = place;
-      if (changedIds.has(id) || !view.contains([lat, lon])) continue;
+      if (changedIds.includes(id) || !view.contains([lat, lon])) continue;
       const at = `${lon},${lat}`;
       if (!spots.has(at)) spots.set(at, []);
       spots.get(at).push(place);
@@ -354,11 +357,14 @@ function placesOfToday(map, group) {
   return {
     set(found, fresh) {
       all = found.places;
-      this.show(fresh);
+      changedIds = idsOf(fresh);
+      draw();
       page.dataset.places = String(all.length);
     },
     show(fresh) {
-      changedIds = new Set(fresh.changes.map((change) => change.id).filter(Boolean));
+      const ids = idsOf(fresh);
+      if (String(ids) === String(changedIds)) return;
+      changedIds = ids;
       draw();
     },
   };

@@ -30,7 +30,7 @@ async function ask(root) {
   show(root, "running");
   try {
     const answer = await fetch(root.dataset.exact ?? "", { credentials: "omit" });
-    if (answer.status === 503) return show(root, "busy");
+    if (answer.status === 503 || answer.status === 429) return show(root, "busy");
     if (!answer.ok) throw new Error(`${root.dataset.exact}: ${answer.status}`);
     const found = await answer.json();
     for (const part of document.querySelectorAll("[data-proof]")) part.textContent = found.proof;

@@ -22,20 +22,22 @@ from geo_service.web.planning.answers import kept, packed_borders, page_body, pa
 from geo_service.web.planning.figures import area_index
 from geo_service.web.planning.pages import asked_choice, planning
 from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS, Choice, query_string
+from geo_service.web.planning.state_choice import (
+    StateChoice,
+    choice_of,
+    describe_state,
+    read_states,
+    shown_of,
+)
 from geo_service.web.planning.states import (
     CHANGED_COLUMNS,
     EXPORT_COLUMNS,
     PART_MEANINGS,
-    StateChoice,
     StateComparison,
     cell_texts,
-    choice_of,
     compare_dated,
     crossing_cause,
-    describe_state,
-    read_states,
     record_rows,
-    shown_of,
 )
 from geo_service.web.planning.tables import PER_PAGE, can_drill
 from geo_service.web.site import View, the_site

@@ -109,7 +109,9 @@ def _rounded(values: Floats | float, indicator: Indicator) -> Floats:
     step = Decimal(1).scaleb(-_DECIMALS.get(indicator.name, 0))
     given = np.asarray(values, np.float64)
     rounded = [
-        float(Decimal(str(value)).quantize(step, ROUND_HALF_UP)) if math.isfinite(value) else value
+        float(Decimal(str(value)).quantize(step, ROUND_HALF_UP))
+        if value and math.isfinite(value)
+        else value
         for value in given.ravel().tolist()
     ]
     return np.array(rounded, dtype=np.float64).reshape(given.shape)

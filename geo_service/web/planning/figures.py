@@ -44,10 +44,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JUDGEMENT_TEXTS",
+    "UNKNOWN",
     "Figures",
     "LegendEntry",
     "area_index",
     "as_judgement",
+    "between_text",
     "describe_people",
     "figures_of",
     "people_of",
@@ -284,6 +286,11 @@ def range_text(low: float, high: float, value: str, indicator: Indicator) -> str
     '48–71 %'
     """
     least, most = (value_text(end, indicator, missing="") for end in (low, high))
+    return between_text(least, most, value, indicator)
+
+
+def between_text(least: str, most: str, value: str, indicator: Indicator) -> str:
+    """Put the written ends of a range together, as `range_text`."""
     if not least or not most or least == most == value:
         return ""
     return f"{least.removesuffix(f' {indicator.unit}')}–{most}"

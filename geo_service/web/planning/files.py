@@ -106,7 +106,8 @@ def describe_csv() -> Response:
         revision=figures.revision,
         today=figures.today,
     )
-    return answer(Body(content, "application/csvm+json", figures.revision, quality=4))
+    body = Body(content, "application/csvm+json", figures.revision, quality=4)
+    return answer(body, cache=caching(choice))
 
 
 def file_name(figures: Figures, kind: FileKind) -> str:

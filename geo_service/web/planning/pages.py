@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from geo_service.web.planning.figures import Figures
 
-__all__ = ["asked_choice", "choropleth", "planning"]
+__all__ = ["as_it_was", "asked_choice", "choropleth", "planning"]
 
 planning = Blueprint("planning", __name__, url_prefix="/planung")
 
@@ -131,7 +131,7 @@ def compare() -> Response:
             offered=[one for one in index.areas.values() if one.level != "gemeinde"],
         )
 
-    return answer(kept(view, ("compare", choice, pair), make))
+    return answer(kept(view, ("compare", choice, pair), make), cache=caching(choice))
 
 
 @planning.get("/methode")
@@ -164,10 +164,10 @@ def asked_choice(*, without: tuple[str, ...] = (), dated: bool = False) -> tuple
     demands = [demand.slug for demand in view.snapshot.demands]
     states = [state.slug for state in view.snapshot.states]
     choice = read_choice(args, areas=view.area_keys, demands=demands, states=states)
-    return (_as_it_was(view, choice.state) if choice.state else view), choice
+    return (as_it_was(view, choice.state) if choice.state else view), choice
 
 
-def _as_it_was(view: View, slug: str) -> View:
+def as_it_was(view: View, slug: str) -> View:
     """Return a dated state in the place of the present: its records, its people, its day."""
     territory = view.snapshot.territory
     try:

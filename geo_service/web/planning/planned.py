@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from geo_service.web.queries import AddressError
 
 if TYPE_CHECKING:
     import datetime as dt
+
+    import shapely
 
     from geo_service.scenarios import AddedPlace, MovedPlace
     from geo_service.snapshot import Snapshot, Territory
@@ -99,6 +101,25 @@ def changes_of(snapshot: Snapshot, choice: Choice, today: dt.date) -> tuple[Chan
     )
 
 
+class _Record(NamedTuple):
+    """What is said of a record that a scenario changes; `counts` as in `Change`."""
+
+    name: str
+    ags: object
+    point: shapely.Point | None
+    counts: bool
+
+
+def _records(
+    snapshot: Snapshot, ids: list[str], choice: Choice, today: dt.date
+) -> dict[str, _Record]:
+    table = snapshot.initiatives
+    rows = table.iloc[pd.Index(table["id"]).get_indexer(ids)].reset_index(drop=True)
+    counts = select_places(Initiatives(rows), choice.parameters, today=today)
+    columns = (rows["name"], rows["ags"], rows.geometry.array, counts.tolist())
+    return {one: _Record(*facts) for one, *facts in zip(ids, *columns, strict=True)}
+
+
 class _Describe:
     """Words for changes, with the names of the records and municipalities at hand."""
 
@@ -112,13 +133,7 @@ class _Describe:
         )
         self._at = {(p.lon, p.lat): ags for p, ags in zip(points, found, strict=True)}
         ids = [*(one.id for one in self._scenario.moved), *self._scenario.removed]
-        rows = pd.Index(snapshot.initiatives["id"]).get_indexer(ids)
-        records = snapshot.initiatives.iloc[rows]
-        self._records = dict(zip(ids, records.to_dict("records"), strict=True))
-        counted = select_places(
-            Initiatives(records.reset_index(drop=True)), choice.parameters, today=today
-        )
-        self._counted = dict(zip(ids, counted.tolist(), strict=True))
+        self._records = _records(snapshot, ids, choice, today) if ids else {}
 
     def added(self, number: int, place: AddedPlace) -> Change:
         town = self._town(self._at[place.lon, place.lat])
@@ -132,8 +147,8 @@ class _Describe:
 
     def moved(self, place: MovedPlace) -> Change:
         record = self._records[place.id]
-        town, before = self._town(self._at[place.lon, place.lat]), self._town(record["ags"])
-        point = record["geometry"]
+        town, before = self._town(self._at[place.lon, place.lat]), self._town(record.ags)
+        point = record.point
         way = f"in {town} an {_degrees(place)}, vorher ohne Punkt"
         if point is not None:
             _, _, length_m = _GEOD.inv(point.x, point.y, place.lon, place.lat)
@@ -142,24 +157,24 @@ class _Describe:
         rest = tuple(one for one in self._scenario.moved if one != place)
         return Change(
             "verlegt",
-            str(record["name"]),
-            f"Verlegt: {record['name']} {way}",
+            record.name,
+            f"Verlegt: {record.name} {way}",
             town,
             place.lon,
             place.lat,
             scenario_pairs(Scenario(moved=(place,)))[0],
             replace(self._scenario, moved=rest),
             place.id,
-            self._counted[place.id],
+            record.counts,
         )
 
     def removed(self, place_id: str) -> Change:
         record = self._records[place_id]
-        town, point = self._town(record["ags"]), record["geometry"]
+        town, point = self._town(record.ags), record.point
         return Change(
             "ohne",
-            str(record["name"]),
-            f"Weggenommen: {record['name']} in {town}",
+            record.name,
+            f"Weggenommen: {record.name} in {town}",
             town,
             np.nan if point is None else float(point.x),
             np.nan if point is None else float(point.y),
@@ -169,7 +184,7 @@ class _Describe:
                 removed=tuple(one for one in self._scenario.removed if one != place_id),
             ),
             place_id,
-            self._counted[place_id],
+            record.counts,
         )
 
     def _town(self, ags: object) -> str:

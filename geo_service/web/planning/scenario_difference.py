@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -28,8 +28,8 @@ from geo_service.web.planning.summary import listed, region_phrase
 from geo_service.web.planning.tables import (
     Cell,
     FiguresPage,
-    can_drill,
     cells,
+    named_areas,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo_service.schema import Judgement
-    from geo_service.web.areas import AreaIndex
     from geo_service.web.planning.differences import Differences
     from geo_service.web.planning.figures import Figures
     from geo_service.web.planning.planned import Change
@@ -318,7 +317,7 @@ def difference_json(page: ScenarioPage, html: str, said: str) -> dict[str, Any]:
     indicator = page.choice.indicator
     unchanged = _with_unit(0.0, indicator)
     columns = (
-        _named(figures.areas, tuple(figures.coverage["key"].tolist())),
+        named_areas(figures.areas, tuple(figures.coverage["key"].tolist())),
         difference.values.tolist(),
         difference.today.values.tolist(),
         figures.values.tolist(),
@@ -383,16 +382,6 @@ def _marker(number: int, change: Change) -> dict[str, Any]:
         "lon": None if change.lon != change.lon else change.lon,
         "lat": None if change.lat != change.lat else change.lat,
     }
-
-
-@lru_cache(maxsize=8)
-def _named(index: AreaIndex, keys: tuple[str, ...]) -> list[tuple[str, str, int]]:
-    """Return key and name of areas, and whether finer ones lie in them (1) or not (0)."""
-    areas = (index.areas[index.canonical(key) or key] for key in keys)
-    return [
-        (key, area.name.removeprefix("Verbandsgemeinde "), int(can_drill(area)))
-        for key, area in zip(keys, areas, strict=True)
-    ]
 
 
 def _with_unit(value: float, indicator: Indicator) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -39,7 +40,7 @@ from geo_service.web.planning.query import refuse
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -77,15 +78,22 @@ _LEAST_CURVE: Final = 10
 _SLOW_PAIRS: Final = 8_000_000
 _FEW_PLACES: Final = 5
 _FEW_PLACES_PAIRS: Final = 1_000_000
-_MOST_PAIRS: Final = 30_000_000
+_MOST_MEDIAN_PAIRS: Final = 30_000_000
 """Points times candidates. Beyond, p-median takes longer than a page may: from few places
 nearly every pair counts (2,300 x 2,300 take 1 to 3 s), from many only those near by."""
 
+_LARGE_PAIRS: Final = 2_000_000
+_MOST_PAIRS: Final = 10_000_000
+"""Pairs of a point and a candidate that siting weighs (`_Question.pairs`). From the first on even
+the quick way may take seconds: one at a time, without the curve. Beyond the second it is longer
+than a page may take."""
+
 _one_at_a_time: Final = threading.BoundedSemaphore(1)
+_one_large: Final = threading.BoundedSemaphore(1)
 
 
 class BusyError(GeoServiceError):
-    """Another exact answer is being looked for."""
+    """Another answer that takes long is being looked for."""
 
 
 class SlowError(GeoServiceError):
@@ -159,6 +167,7 @@ class SiteFigures:
 
     `before`, `after` and `gain` are people (share of them: divided by `people`), or metres
     on average for p-median. `places` count today, `rough` of them are known only roughly.
+    `steps_end`: what more places than the answer has would bring takes too long to say.
     """
 
     choice: SitingChoice
@@ -181,6 +190,7 @@ class SiteFigures:
     names: Mapping[str, str]
     notes: tuple[str, ...]
     halls: Halls | None = None
+    steps_end: bool = False
 
     @property
     def is_distance(self) -> bool:
@@ -196,14 +206,27 @@ class SiteFigures:
 
 @dataclass(frozen=True, eq=False)
 class _Question:
+    """A problem with what is said of its answer; `pairs` are those that siting weighs."""
+
     problem: SitingProblem
     reach: Reach
     inside: NDArray[np.bool_]
     spots: Mapping[str, tuple[float, float]]
+    pairs: int
+
+    @property
+    def is_large(self) -> bool:
+        """Whether even the quick way may take seconds."""
+        return self.pairs > _LARGE_PAIRS
 
 
 def solve_sites(
-    snapshot: Snapshot, choice: SitingChoice, today: dt.date, halls: Halls | None = None
+    snapshot: Snapshot,
+    choice: SitingChoice,
+    today: dt.date,
+    halls: Halls | None = None,
+    *,
+    charge: Callable[[], None] = lambda: None,
 ) -> SiteFigures:
     """Answer a question; asked of the municipalities, once per revision and day.
 
@@ -217,6 +240,8 @@ def solve_sites(
         The day by which records are judged.
     halls
         Candidates of a list in place of the municipalities' seats; nothing of it is kept.
+    charge
+        Called before what takes seconds is begun; what it raises ends the question.
 
     Raises
     ------
@@ -225,11 +250,12 @@ def solve_sites(
     SlowError
         If it was to be answered quickly and cannot be.
     BusyError
-        If it was to be answered exactly and another question is.
+        If it was to be answered exactly and another question is, or quickly, is large or by
+        the p-median, and another such question is.
     """
+    make = partial(_solve, snapshot, choice, today, halls, charge)
     if halls is not None or not choice.base.kept:
-        return _solve(snapshot, choice, today, halls)
-    make = partial(_solve, snapshot, choice, today, None)
+        return make()
     return snapshot.derive(("sites", choice, today), make)
 
 
@@ -252,36 +278,39 @@ def place_points(
 
 
 def _solve(
-    snapshot: Snapshot, choice: SitingChoice, today: dt.date, halls: Halls | None
+    snapshot: Snapshot,
+    choice: SitingChoice,
+    today: dt.date,
+    halls: Halls | None,
+    charge: Callable[[], None],
 ) -> SiteFigures:
     question = _question(snapshot, choice, today, halls)
     problem = question.problem
+    if question.is_large:
+        charge()
     slow = _is_slow(choice, problem)
     if slow and not choice.exact:
         raise SlowError("pmedian: takes seconds with so many pairs of points and candidates")
     if choice.exact:
-        result = _solve_exactly(snapshot, choice, today, halls, problem, slow=slow)
+        quick = None if slow else solve_sites(snapshot, choice.quick, today, halls).result
+        with _turn(_one_at_a_time):
+            result = solve_in_process(problem, choice.goal, quick=quick, time_limit_s=TIME_LIMIT_S)
+    elif question.is_large or choice.objective == "pmedian":  # where others take milliseconds
+        with _turn(_one_large):
+            result = solve_greedy(problem, choice.goal)
     else:
         result = solve_greedy(problem, choice.goal)
     return _figures(snapshot, choice, today, halls, question, result)
 
 
-def _solve_exactly(
-    snapshot: Snapshot,
-    choice: SitingChoice,
-    today: dt.date,
-    halls: Halls | None,
-    problem: SitingProblem,
-    *,
-    slow: bool,
-) -> SitingResult:
-    quick = None if slow else solve_sites(snapshot, choice.quick, today, halls).result
-    if not _one_at_a_time.acquire(timeout=_WAIT_S):
-        raise BusyError("siting: another question is being answered exactly")
+@contextmanager
+def _turn(room: threading.BoundedSemaphore) -> Iterator[None]:
+    if not room.acquire(timeout=_WAIT_S):
+        raise BusyError("siting: another question is being answered")
     try:
-        return solve_in_process(problem, choice.goal, quick=quick, time_limit_s=TIME_LIMIT_S)
+        yield
     finally:
-        _one_at_a_time.release()
+        room.release()
 
 
 def _is_slow(choice: SitingChoice, problem: SitingProblem) -> bool:
@@ -295,7 +324,7 @@ def _is_slow(choice: SitingChoice, problem: SitingProblem) -> bool:
     if choice.objective != "pmedian":
         return False
     pairs = len(problem.people) * len(problem.candidates.ids)
-    if pairs > _MOST_PAIRS:
+    if pairs > _MOST_MEDIAN_PAIRS:
         raise refuse(
             "ziel",
             "eine kleinere Aufgabe für „entfernung“: Wählen Sie ein Gebiet, oder das Ziel"
@@ -336,7 +365,14 @@ def _question(
     _check_solvable(choice, problem, halls)
     ags = terrain.population.ags.astype(str)
     here = np.ones(len(ags), dtype=bool) if counts is None else np.isin(ags, sorted(counts))
-    return _Question(problem, reach, here, spots)
+    pairs = _pairs(choice, problem, reach.nearest.length_m[here])
+    if choice.objective != "pmedian" and pairs > _MOST_PAIRS:
+        raise refuse(
+            "umkreis",
+            "eine kleinere Aufgabe: ein kleinerer Umkreis oder ein Gebiet",
+            f"{choice.base.radius_km:g} km",
+        )
+    return _Question(problem, reach, here, spots, pairs)
 
 
 def _reach(snapshot: Snapshot, base: Choice, today: dt.date) -> Reach:
@@ -387,22 +423,22 @@ def _check_solvable(choice: SitingChoice, problem: SitingProblem, halls: Halls |
     if not set(problem.candidates.ids) - problem.excluded:
         name = "datei" if halls is not None else "ausser"
         raise refuse(name, "mindestens ein möglicher Standort im Gebiet", "keiner")
-    if choice.objective != "pmedian" and _many_pairs(problem):
-        raise refuse(
-            "umkreis",
-            "eine kleinere Aufgabe: ein kleinerer Umkreis oder ein Gebiet",
-            f"{choice.base.radius_km:g} km",
-        )
 
 
-def _many_pairs(problem: SitingProblem) -> bool:
-    """Whether there are more points within the radius of candidates than siting takes."""
-    if len(problem.people) * len(problem.candidates.ids) <= _MOST_PAIRS:
-        return False
-    counts = cKDTree(problem.demand_xy_m).query_ball_point(
-        problem.candidates.xy_m, problem.radius_m, return_length=True
-    )
-    return int(counts.sum()) > _MOST_PAIRS
+def _pairs(choice: SitingChoice, problem: SitingProblem, nearest_m: Floats) -> int:
+    """Count the pairs of point and candidate that siting weighs, or more where they are few.
+
+    Those are all for p-median, else those within the radius of people whom no place reaches.
+    """
+    candidates = problem.candidates
+    if choice.objective == "pmedian":
+        return len(problem.people) * len(candidates.ids)
+    needy = (problem.people > 0) & (nearest_m > problem.radius_m)
+    most = int(needy.sum()) * len(candidates.ids)
+    if most <= _LARGE_PAIRS:
+        return most
+    points = cKDTree(problem.demand_xy_m[needy])
+    return int(points.count_neighbors(cKDTree(candidates.xy_m), problem.radius_m))
 
 
 # ------------------------------------------------------------------------------- the figures
@@ -441,6 +477,7 @@ def _figures(
         demands={one.slug: one.name for one in snapshot.demands},
         notes=tuple(dict.fromkeys((*snapshot.source_notes, people_of(snapshot, choice.base)[1]))),
         halls=halls,
+        steps_end=question.is_large and choice.objective == "mclp",
     )
 
 
@@ -551,7 +588,7 @@ def _steps(
 ) -> tuple[Step, ...]:
     """Return what each place brings: the best known for so many, and some beyond the answer."""
     known = [point.best for point in result.curve]
-    if choice.objective == "mclp":  # p-median takes too long to be asked twice
+    if choice.objective == "mclp" and not question.is_large:  # others take too long to ask twice
         more = _curve_beyond(snapshot, choice, today, halls, question.problem)
         known += more[len(known) :]
     return tuple(_told(known, result, len(result.sites)))

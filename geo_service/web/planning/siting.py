@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from geo_service.scenarios import MAX_CHANGES, MAX_NAME, scenario_pairs
 from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.siting import MAX_SITES
 from geo_service.web.answers import Body, answer
+from geo_service.web.limits import charge
 from geo_service.web.place_pages import public_address
 from geo_service.web.places import GROUP_NAMES
 from geo_service.web.planning.answers import caching, kept, packed_borders, page_body, page_bounds
@@ -72,12 +74,12 @@ if TYPE_CHECKING:
 
     from geo_service.web.planning.sites import SiteRow, Step, Tie
 
-__all__ = ["planning"]
+__all__ = ["RETRY_AFTER_S", "planning", "site_file"]
 
 _KINDS: Final[tuple[ExportKind, ...]] = ("csv", "xlsx", "geojson")
 _SHOWN: Final = 100
 _SHOWN_ORIGINS: Final = 4
-_RETRY_AFTER_S: Final = 6
+RETRY_AFTER_S: Final = 6
 _MAX_UPLOAD: Final = 2 * MAX_BYTES
 _NO_STORE: Final = "no-store"
 _TITLE: Final = "Vorgeschlagene Standorte"
@@ -101,7 +103,7 @@ class Bar:
 class SitingPage:
     """What the page of a question is made of; without `figures` there is no quick answer.
 
-    `busy`: it was to be exact, and is not, because another question is being answered.
+    `busy`: it is not exact as asked, or is not there, because another question is being answered.
     """
 
     view: View
@@ -351,7 +353,8 @@ def siting() -> Response:
         return _refusal(_body(page), busy=True)
     if halls is not None:
         return answer(_body(page), cache=_NO_STORE)
-    return answer(kept(view, ("sites page", choice, choice.base), partial(_body, page)))
+    body = kept(view, ("sites page", choice, choice.base), partial(_body, page))
+    return answer(body, cache=caching(choice.base))
 
 
 @planning.get("/standorte.json")
@@ -359,7 +362,7 @@ def siting_values() -> Response:
     """Give an answer for programs, and for the page's script."""
     view, choice, halls = _asked()
     try:
-        figures = solve_sites(view.snapshot, choice, view.today, halls)
+        figures = _solve(view, choice, halls)
     except (BusyError, SlowError) as error:
         return _json_refusal(error)
     address = public_address(url_for("planning.siting")) + siting_query(choice)
@@ -377,7 +380,7 @@ def siting_file(kind: str) -> Response:
     page = _page_of(view, choice, halls)
     if page.busy or page.figures is None:
         return _refusal(_body(page), busy=page.busy)
-    content = _file(page.figures, kind)
+    content = site_file(page.figures, kind)
     body = Body(content, MEDIA_TYPES[kind], view.snapshot.revision, quality=4)
     response = answer(body, cache=_NO_STORE if halls is not None else caching(choice.base))
     name = _file_name(page.figures, kind)
@@ -394,7 +397,8 @@ def siting_picture() -> Response:
         raise NotFoundError("Zu dieser Frage gibt es kein schnelles Bild.")
     make = partial(_picture_body, view, page.figures)
     asked = page.figures.choice  # the quick one where another question is in the way
-    return answer(kept(view, ("sites picture", asked, asked.base), make))
+    body = kept(view, ("sites picture", asked, asked.base), make)
+    return answer(body, cache=caching(choice.base))
 
 
 @planning.get("/standorte/orte.json")
@@ -402,7 +406,7 @@ def siting_places() -> Response:
     """Give where the places stand that there are, for the map."""
     view, choice, _ = _asked()
     make = partial(_places_body, view, choice)
-    return answer(kept(view, ("sites places", choice.base), make))
+    return answer(kept(view, ("sites places", choice.base), make), cache=caching(choice.base))
 
 
 @planning.get("/standorte.js")
@@ -456,18 +460,21 @@ def _posted() -> tuple[MultiDict[str, str], bytes]:
 def _page_of(view: View, choice: SitingChoice, halls: Halls | None) -> SitingPage:
     """Answer as it was asked, or quickly where another question is in the way."""
     try:
-        return SitingPage(
-            view, choice, solve_sites(view.snapshot, choice, view.today, halls), halls
-        )
+        return SitingPage(view, choice, _solve(view, choice, halls), halls)
     except SlowError:
         return SitingPage(view, choice, None, halls)
     except BusyError:
-        busy = True
-    try:
-        figures = solve_sites(view.snapshot, choice.quick, view.today, halls)
-    except SlowError:
-        return SitingPage(view, choice, None, halls, busy)
-    return SitingPage(view, choice, figures, halls, busy)
+        figures: SiteFigures | None = None
+    if choice.exact:
+        with suppress(SlowError, BusyError):
+            figures = _solve(view, choice.quick, halls)
+    return SitingPage(view, choice, figures, halls, busy=True)
+
+
+def _solve(view: View, choice: SitingChoice, halls: Halls | None) -> SiteFigures:
+    """Answer; a question that takes seconds counts as an exact one does (`web.limits`)."""
+    paid = partial(charge, "siting")
+    return solve_sites(view.snapshot, choice, view.today, halls, charge=paid)
 
 
 def _body(page: SitingPage) -> Body:
@@ -489,7 +496,7 @@ def _json_refusal(error: BusyError | SlowError) -> Response:
     """Say that there is no answer now, or none to this question."""
     busy = isinstance(error, BusyError)
     if busy:
-        text = "Gerade wird eine andere Frage genau gerechnet. Bitte gleich noch einmal versuchen."
+        text = "Gerade wird eine andere Frage gerechnet. Bitte gleich noch einmal versuchen."
     else:
         text = "Diese Frage hat keine schnelle Antwort. Fragen Sie mit genau=1."
     problem = json.dumps({"status": 503 if busy else 422, "detail": text}, ensure_ascii=False)
@@ -500,11 +507,12 @@ def _refusal(body: Body, *, busy: bool) -> Response:
     """Answer that it can be asked again soon where it is `busy`; else waiting never helps."""
     response = answer(body, cache=_NO_STORE, status=503 if busy else 422)
     if busy:
-        response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
 
-def _file(figures: SiteFigures, kind: ExportKind) -> bytes:
+def site_file(figures: SiteFigures, kind: ExportKind) -> bytes:
+    """Return the proposed places as a file."""
     table, points = file_table(figures)
     parameters = describe_question(figures)
     if figures.halls is None:

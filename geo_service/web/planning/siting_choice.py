@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OBJECTIVES",
     "SitingChoice",
+    "normalised",
     "read_siting",
     "siting_pairs",
     "siting_query",
@@ -127,7 +128,7 @@ def read_siting(
     if choice.objective != "lscp" and len(forced) > choice.sites:
         raise refuse("mit", f"höchstens so viele Gemeinden wie Orte ({choice.sites})",
                        f"{len(forced)}")  # fmt: skip
-    return _normal(choice)
+    return normalised(choice)
 
 
 def siting_pairs(choice: SitingChoice) -> list[tuple[str, str]]:
@@ -151,7 +152,7 @@ def siting_query(choice: SitingChoice, **changes: Any) -> str:
     >>> siting_query(SitingChoice(sites=3), exact=True)
     '?k=3&genau=1'
     """
-    pairs = siting_pairs(_normal(replace(choice, **changes)))
+    pairs = siting_pairs(normalised(replace(choice, **changes)))
     return f"?{urlencode(pairs, quote_via=quote, safe=',;/*')}" if pairs else ""
 
 
@@ -170,7 +171,7 @@ def _plain(choice: Choice) -> Choice:
     )
 
 
-def _normal(choice: SitingChoice) -> SitingChoice:
+def normalised(choice: SitingChoice) -> SitingChoice:
     """Leave out what says nothing."""
     usual = SitingChoice()
     is_cover = choice.objective == "lscp"

@@ -31,6 +31,7 @@ __all__ = [
     "file_columns",
     "file_row",
     "file_table",
+    "plain_answer",
     "sites_json",
     "summarise_sites",
     "tie_text",
@@ -301,14 +302,25 @@ def file_row(row: SiteRow) -> tuple[Any, ...]:
 
 def sites_json(figures: SiteFigures, address: str) -> Mapping[str, Any]:
     """Return the whole answer for programs and for the page's script."""
-    result = figures.result
-    columns = file_columns(figures)
-    plain = {"from_municipalities", "near_ties"}
     return {
         "revision": figures.revision,
         "today": figures.today.isoformat(),
         "address": address,
         "objective": figures.choice.objective_name,
+        **plain_answer(figures),
+        "summary": list(summarise_sites(figures)),
+        "proof": describe_proof(figures),
+        "parameters": describe_question(figures),
+        "sources": list(figures.notes),
+    }
+
+
+def plain_answer(figures: SiteFigures) -> dict[str, Any]:
+    """Return the figures of an answer without a word about them; unknown is None."""
+    result = figures.result
+    columns = file_columns(figures)
+    plain = {"from_municipalities", "near_ties"}
+    return {
         "method": result.method,
         "is_optimal": result.is_optimal,
         "value": _known(result.value),
@@ -327,8 +339,6 @@ def sites_json(figures: SiteFigures, address: str) -> Mapping[str, Any]:
         "places": figures.places,
         "places_rough": figures.rough,
         "candidates": figures.candidates,
-        "summary": list(summarise_sites(figures)),
-        "proof": describe_proof(figures),
         "sites": [
             {
                 **{
@@ -352,8 +362,6 @@ def sites_json(figures: SiteFigures, address: str) -> Mapping[str, Any]:
             {"sites": step.sites, "gain": _known(step.gain), "after": step.after}
             for step in figures.steps
         ],
-        "parameters": describe_question(figures),
-        "sources": list(figures.notes),
     }  # fmt: skip
 
 

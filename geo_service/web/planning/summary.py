@@ -129,7 +129,12 @@ def _unjudged(figures: Figures) -> list[str]:
         subject = "Bei einem Gebiet" if count == 1 else f"Bei {german_number(count)} Gebieten"
         flips = figures.coverage["judgement"] == "uncertain"
         below = int((flips & figures.coverage["gap"].fillna(False)).sum())
-        so_far = f"; nach den verzeichneten Punkten wären {german_number(below)} davon Lücken"
+        gaps = (
+            "wäre 1 davon eine Lücke"
+            if below == 1
+            else f"wären {german_number(below)} davon Lücken"
+        )
+        so_far = f"; nach den verzeichneten Punkten {gaps}"
         said.append(
             f"{subject} ist das Urteil zu unsicher: Es hängt davon ab, wo in ihrer Gemeinde die"
             f" nur grob verorteten Orte liegen{so_far if count > 1 else ''}."
@@ -153,8 +158,9 @@ def _people(figures: Figures) -> list[str]:
     share = german_percent(row["people_beyond"] / row["people_counted"], 0)
     where = region_phrase(figures.region)
     where = f"{where[0].upper()}{where[1:]}"
+    beyond = german_number(row["people_beyond"])
     text = (
-        f"{where} leben {german_number(row['people_beyond'])} von"
+        f"{where} {'lebt' if beyond == '1' else 'leben'} {beyond} von"
         f" {german_number(row['people_counted'])} Menschen ({share}) weiter als"
         f" {plain_number(figures.choice.radius_km)} Kilometer vom nächsten Ort entfernt."
     )

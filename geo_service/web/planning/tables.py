@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import pandas as pd
@@ -17,9 +17,10 @@ from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.web.places import GROUP_NAMES
 from geo_service.web.planning.figures import (
     JUDGEMENT_TEXTS,
+    UNKNOWN,
     area_index,
     as_judgement,
-    range_text,
+    between_text,
     region_row,
     scaled,
     value_text,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
     from geo_service.schema import Coverage, Judgement
     from geo_service.snapshot import Snapshot
-    from geo_service.web.areas import Area
+    from geo_service.web.areas import Area, AreaIndex
     from geo_service.web.planning.figures import Figures
 
 __all__ = [
@@ -346,24 +347,24 @@ def values_json(figures: Figures) -> bytes:
     verdicts = list(JUDGEMENT_TEXTS)
     hatches = ["", *HATCHES]
     columns = (
-        table["key"],
+        named_areas(figures.areas, tuple(table["key"].tolist())),
         cells(table, indicator),
         figures.shades.tolist(),
         figures.hatches,
-        table["judgement"],
+        table["judgement"].tolist(),
     )
     areas = [
         [
             key,
-            figures.name(key),
+            name,
             cell.text,
             cell.below,
             shade,
             hatches.index(hatch),
             verdicts.index(judgement),
-            int(can_drill(figures.area(key))),
+            drills,
         ]
-        for key, cell, shade, hatch, judgement in zip(*columns, strict=True)
+        for (key, name, drills), cell, shade, hatch, judgement in zip(*columns, strict=True)
     ]
     body = {
         "revision": figures.revision,
@@ -380,6 +381,16 @@ def values_json(figures: Figures) -> bytes:
         "areas": areas,
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=8)
+def named_areas(index: AreaIndex, keys: tuple[str, ...]) -> list[tuple[str, str, int]]:
+    """Return key and name of areas, and whether finer ones lie in them (1) or not (0)."""
+    areas = (index.areas[index.canonical(key) or key] for key in keys)
+    return [
+        (key, area.name.removeprefix("Verbandsgemeinde "), int(can_drill(area)))
+        for key, area in zip(keys, areas, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,18 +504,20 @@ def _look_into(area: Area) -> dict[str, str]:
 
 def cells(table: Coverage, indicator: Indicator) -> list[Cell]:
     """Write an indicator of every row, with its range."""
-    values = scaled(table, indicator, indicator.column).tolist()
-    texts = [value_text(value, indicator) for value in values]
     if not indicator.low:
-        return [Cell(text) for text in texts]
-    low, high = (
-        scaled(table, indicator, column).tolist() for column in (indicator.low, indicator.high)
-    )
-    between = (
-        range_text(least, most, text, indicator)
-        for least, most, text in zip(low, high, texts, strict=True)
-    )
-    return [Cell(text, one, possible=True) for text, one in zip(texts, between, strict=True)]
+        return [Cell(text or UNKNOWN) for text in _written(table, indicator, indicator.column)]
+    columns = (indicator.column, indicator.low, indicator.high)
+    written = zip(*(_written(table, indicator, column) for column in columns), strict=True)
+    return [
+        Cell(text or UNKNOWN, between_text(least, most, text, indicator), possible=True)
+        for text, least, most in written
+    ]
+
+
+def _written(table: Coverage, indicator: Indicator, column: str) -> list[str]:
+    """Write a column of the table, empty where it is unknown; equal figures are written once."""
+    write = lru_cache(maxsize=None)(partial(value_text, indicator=indicator, missing=""))
+    return [write(value) for value in scaled(table, indicator, column).tolist()]
 
 
 def _part(record: Mapping[Any, Any], column: str) -> Cell:
