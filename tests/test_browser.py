@@ -104,6 +104,9 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield base
 
 
+expect.set_options(timeout=15_000)  # a busy machine is slow, not wrong
+
+
 @contextmanager
 def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     """Open `url`; afterwards nothing foreign was asked for, kept, reported or violated."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from test_browser import DESK, PHONE, chromium, opened, show_place, to_map
 from tile_server import BROKEN, HANG, NONE, Answer, TileServer, png, serve_tiles
 from web_helpers import app_of, fill, initiatives_of, place, served, small_territory
@@ -242,6 +242,37 @@ def test_marks_differ_by_shape_and_have_names(chromium: Browser, plain: str) -> 
         assert marks.locator("svg use").count() == 5
         names = marks.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
         assert sorted(names) == [f"Haus {n}, Begegnungscafé" for n in range(5)]
+
+
+# ---------------------------------------------------------------------- list before map
+
+
+def test_map_is_fetched_only_once_the_list_is_painted(chromium: Browser, tiled: str) -> None:
+    hold = "window.held = []; window.requestAnimationFrame = (act) => held.push(act);"
+    with opened(chromium, tiled) as page:
+        to_map(page)
+        page.add_init_script(hold)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.reload(wait_until="networkidle")
+        expect(page.get_by_role("button", name="Auf der Karte zeigen").first).to_be_visible()
+        assert [one for one in asked if re.search(r"leaflet[.]js|karte[.]js", one)] == []
+        with page.expect_request("**/karte.js*"):
+            page.evaluate("held.splice(0).forEach((act) => act())")
+
+
+def test_mark_asked_for_before_there_is_a_map_is_shown_once_there_is(
+    chromium: Browser, tiled: str
+) -> None:
+    held: list[Route] = []
+    with opened(chromium, tiled, viewport=PHONE) as page:
+        page.route("**/karte.js*", lambda route: held.append(route))
+        with page.expect_request("**/karte.js*"):
+            page.reload(wait_until="domcontentloaded")
+        page.get_by_role("button", name=re.compile("Auf der Karte zeigen.* Haus 2$")).click()
+        assert page.locator(".leaflet-popup").count() == 0
+        held[0].continue_()
+        expect(page.locator(".leaflet-popup-content h2")).to_have_text("Haus 2")
 
 
 # ------------------------------------------------------------------------- many places

@@ -28,11 +28,43 @@ show(location.hash === "#karte" ? "map" : "list");
 // The skip link leads to the list, which a phone hides behind the map.
 document.querySelector(".skip")?.addEventListener("click", () => show("list"));
 
+/** The place whose mark was asked for before there was a map. @type {string|undefined} */
+let asked;
+let mapListens = false;
+
+/** @param {string|undefined} place */
+function showPlace(place) {
+  if (mapListens) container?.dispatchEvent(new CustomEvent("place:show", { detail: place }));
+  else asked = place;
+}
+
 for (const button of document.querySelectorAll("[data-show]")) {
   if (!(button instanceof HTMLElement) || !container) continue;
   button.hidden = false;
   button.addEventListener("click", () => {
     if (!WIDE.matches) show("map");
-    container.dispatchEvent(new CustomEvent("place:show", { detail: button.dataset.show }));
+    showPlace(button.dataset.show);
   });
 }
+
+/** Fetch what draws the map, in its order. */
+function fetchMap() {
+  const late = document.querySelectorAll("script[type='text/late']");
+  late.forEach((script, number) => {
+    if (!(script instanceof HTMLScriptElement)) return;
+    const wanted = document.createElement("script");
+    wanted.type = script.dataset.type ?? "";
+    wanted.async = false;
+    wanted.src = script.src;
+    if (number === late.length - 1) {
+      wanted.addEventListener("load", () => {
+        mapListens = true;
+        if (asked) showPlace(asked);
+      });
+    }
+    script.replaceWith(wanted);
+  });
+}
+
+// The list is what most come for: it is painted before the map takes line and processor.
+requestAnimationFrame(() => setTimeout(fetchMap));
