@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import secrets
 import select
 import socket
 import time
@@ -142,7 +143,8 @@ def _refused_early(data: bytes | bytearray) -> Framing | None:
 def refusal(status: int, request: bytes | bytearray, headers: Mapping[str, str]) -> bytes:
     """Write the answer to a request that did not reach the application, in two languages.
 
-    Nothing of the request is in it. Programs that ask the interface get a problem (RFC 9457).
+    Nothing of the request is in it, so that its name, as every answer has one, is always ours.
+    Programs that ask the interface get a problem (RFC 9457).
     """
     phrase = HTTPStatus(status).phrase
     german, english = _SAID.get(status, _SAID[400])
@@ -157,6 +159,7 @@ def refusal(status: int, request: bytes | bytearray, headers: Mapping[str, str])
         "Content-Type": kind,
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
+        "X-Request-Id": secrets.token_hex(8),
         **headers,
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())

@@ -10,7 +10,7 @@
     │   └── QueryError        a parameter of a request or a call is wrong
     ├── NotFoundError       what was asked for does not exist
     ├── GeocodingError      a geocoder cannot be set up or used
-    ├── HandoutError        a PDF cannot be made
+    ├── TypesettingError    a PDF cannot be made
     ├── StoreError          the database cannot be read or written
     │   └── ConflictError     somebody else wrote since the caller last read
     └── SchemaError         a table breaks its contract: our bug
@@ -33,13 +33,13 @@ __all__ = [
     "FileFormatError",
     "GeoServiceError",
     "GeocodingError",
-    "HandoutError",
     "InputError",
     "NotFoundError",
     "QueryError",
     "SchemaError",
     "SettingsError",
     "StoreError",
+    "TypesettingError",
     "ValidationError",
 ]
 
@@ -80,7 +80,7 @@ class GeocodingError(GeoServiceError):
     """A geocoder cannot be set up or used."""
 
 
-class HandoutError(GeoServiceError):
+class TypesettingError(GeoServiceError):
     """A PDF cannot be made within its limits."""
 
 

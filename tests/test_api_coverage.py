@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ from flask.testing import FlaskClient
 from web_helpers import NOW, TODAY, app_of, fill, initiatives_of, place, small_territory
 
 from geo_service import pipeline
-from geo_service.coverage import CoverageParameters
+from geo_service.coverage import CoverageParameters, count_pairs
 from geo_service.pipeline import Workshop
 from geo_service.schema import COVERAGE_COLUMNS, THEMES, Demand
+from geo_service.snapshot import Snapshot
 from geo_service.store import Store
 from geo_service.web.api.schemas import REASONS
+from geo_service.web.planning import planned
 
 COVERAGE = "/api/v1/coverage"
 ROUGH = {"street": None, "coordinate_precision": "municipality"}
@@ -163,6 +166,42 @@ def test_a_state_of_other_borders_is_a_conflict(tmp_path: Any) -> None:
         response = app_of(store, moved).test_client().get(f"{COVERAGE}?state=alt")
     assert response.status_code == 409
     assert response.get_json()["parameter"] == "state"
+
+
+def test_too_many_pairs_of_people_and_places_are_refused(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planned, "MOST_PAIRS", 1)
+    refused = client.get(f"{COVERAGE}?radius_m=99000")
+    assert (refused.status_code, refused.get_json()["parameter"]) == (422, "radius_m")
+    assert "shorter radius" in refused.get_json()["expected"]
+    page = client.get("/planung?umkreis=99")
+    assert page.status_code == 400
+    assert "kleineren Umkreis" in page.text
+
+
+@pytest.mark.parametrize(
+    ("radius_m", "precision", "expected"),
+    [(1_000.0, "address", 2), (100_000.0, "address", 2 * 3), (100_000.0, None, (2 + 16) * 3)],
+)
+def test_pairs_are_those_within_the_radius(
+    tmp_path: Path, radius_m: float, precision: Any, expected: int
+) -> None:
+    """Two exact points, sixteen spots of the rough place at one of them, people at three."""
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of(ROWS))
+        snapshot = Snapshot.of(store.read(), small_territory())
+    parameters = CoverageParameters(radius_m=radius_m, minimum_precision=precision)
+    terrain = snapshot.terrain()
+
+    def count(enough: int) -> int:
+        return count_pairs(
+            snapshot.initiatives, terrain, parameters=parameters, today=TODAY, enough=enough
+        )
+
+    assert count(0) == expected
+    assert count(10**6) == 4 * 17 * 3  # at most: not counted
 
 
 def test_answers_are_tagged_and_open_to_other_sites(client: FlaskClient) -> None:

@@ -108,6 +108,32 @@ def test_a_forged_cursor_is_refused(tmp_path: Path, said: Any) -> None:
         assert client.get(f"{PLACES}?cursor={text}").status_code == 409
 
 
+def test_a_name_that_folds_to_very_many_letters_does_not_end_a_walk(tmp_path: Path) -> None:
+    long = {number: "\ufdfa" * 200 + str(number) for number in (3, 1, 2)}  # 18 letters each
+    rows = [place(number, name=long.get(number, f"Haus {number}")) for number in range(8)]
+    with client_of(rows, tmp_path) as (client, _):
+        seen = [one for page in walk(client, "sort=name&limit=1") for one in page]
+    assert seen == [f"ort-{number}" for number in (0, 4, 5, 6, 7, 1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    "number", [10**400, -(10**400), -1, 2**53 + 1], ids=["huge", "far below", "below", "above"]
+)
+@pytest.mark.parametrize("part", [1, 2], ids=["revision", "distance"])
+def test_a_cursor_with_a_number_that_cannot_be_is_refused(
+    tmp_path: Path, part: int, number: int
+) -> None:
+    with client_of(SPREAD, tmp_path) as (client, _):
+        head, cursor = (
+            client.get(f"{PLACES}?near=7.05,50.05&limit=2").get_json()["next"].split("cursor=")
+        )
+        said = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        said[part] = number
+        text = base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+        answer = client.get(f"{head}cursor={text}")
+    assert (answer.status_code, answer.get_json()["parameter"]) == (409, "cursor")
+
+
 def test_a_cursor_of_a_revision_that_is_not_there_yet_makes_the_store_be_asked(
     tmp_path: Path,
 ) -> None:

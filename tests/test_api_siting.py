@@ -268,13 +268,18 @@ def test_a_question_without_a_quick_answer_says_how_to_ask(
 
 
 @pytest.mark.parametrize(
-    ("objective", "parameter"), [("pmedian", "objective"), ("mclp", "radius_m")]
+    ("objective", "parameter", "bound"),
+    [("pmedian", "objective", "_MOST_MEDIAN_PAIRS"), ("mclp", "radius_m", "_MOST_PAIRS")],
 )
 def test_a_question_too_large_says_what_makes_it_smaller(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, objective: str, parameter: str
+    client: FlaskClient,
+    monkeypatch: pytest.MonkeyPatch,
+    objective: str,
+    parameter: str,
+    bound: str,
 ) -> None:
-    monkeypatch.setattr(sites, "_MOST_PAIRS", 1)
-    response = client.get(f"{SITING}?objective={objective}&radius_m=50001")
+    monkeypatch.setattr(sites, bound, 1)
+    response = client.get(f"{SITING}?objective={objective}&radius_m=3001")
     assert (response.status_code, response.get_json()["parameter"]) == (422, parameter)
     assert "within" in response.get_json()["expected"]
 

@@ -379,6 +379,17 @@ def test_a_change_of_attributes_is_followed(chromium: Browser, site: str, host: 
         expect(page.locator("begegnungsorte-karte iframe")).to_have_css("height", "300px")
 
 
+def test_an_empty_lock_of_the_component_shows_no_place(
+    chromium: Browser, site: str, host: Host
+) -> None:
+    """As a template writes it whose variable is empty."""
+    body = component(site, 'gebiet="" ansicht="liste"')
+    with visited(chromium, host.put(body), site, quiet=False) as page:
+        frame = page.frame_locator("iframe")
+        expect(frame.get_by_text("„fest-gebiet“ ist leer")).to_be_visible()
+        expect(frame.locator(".card")).to_have_count(0)
+
+
 def test_frame_tells_its_height_and_nothing_else(chromium: Browser, site: str, host: Host) -> None:
     """A host's own script hears the same, from us alone; a wrong fragment changes nothing."""
     listener = (

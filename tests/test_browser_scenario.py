@@ -149,6 +149,7 @@ def test_back_and_forward_walk_through_the_scenario(chromium: Browser, small: st
 def test_place_is_dragged_and_taken_back_on_the_map(chromium: Browser, small: str) -> None:
     with opened(chromium, f"{small}/planung/szenario?ebene=gemeinde&neu=7.15,50.05,Neu") as page:
         ready(page)
+        page.locator(".mark-neu").scroll_into_view_if_needed()
         x, y = middle(page, ".mark-neu")
         page.mouse.move(x, y)
         page.mouse.down()

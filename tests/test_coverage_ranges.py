@@ -258,6 +258,22 @@ def test_places_per_10k_are_of_the_people_of_the_demand() -> None:
     assert values(named, "population") == [1000, 3000, 100]
 
 
+@pytest.mark.parametrize("precision", ["address", "municipality"])
+def test_places_of_unknown_people_count_in_no_ratio(precision: str) -> None:
+    """A and B make one Kreis; only A's 200 people are known."""
+    here = {"at": (5000, 5000), "coordinate_precision": "address"}
+    there = {"at": (14_000, 5000), "coordinate_precision": precision}
+    people = unknown_people(200, np.nan, 50)
+    alone = measure([here], people, radius_m=12_000.0)
+    both = measure([here, there, there], people, radius_m=12_000.0)
+
+    assert values(both["kreis"], "places") == [3, 0]
+    for level in ("kreis", "land"):
+        for name in ("places_per_10k", "e2sfca", "e2sfca_low", "e2sfca_high"):
+            assert values(both[level], name) == values(alone[level], name), (level, name)
+    assert values(both["kreis"], "places_per_10k") == [50, 0]
+
+
 # ---------------------------------------------------------------------------- filters
 
 

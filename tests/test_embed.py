@@ -152,7 +152,6 @@ def textarea(page: str, name: str) -> str:
         ("?fest-art=haus&gebiet=07211", {4}),
         # What does not exist in frames.
         ("?fest-gebiet=07131&q=Cstadt&ort=Cstadt&nah=7.25,50.05", {1, 2, 3}),
-        ("?fest-gebiet=", {1, 2, 3, 4, 5}),
     ],
 )
 @pytest.mark.parametrize("show", SHOWS)
@@ -233,6 +232,8 @@ def test_locked_kinds_are_no_choice(client: FlaskClient) -> None:
         ("seite=0", "Seitenzahl"),
         ("partner=a&partner=b", "mehrfach"),
         ("fest-gebiet=%FF", "nicht lesen"),
+        ("fest-gebiet=", "„fest-gebiet“ ist leer"),
+        ("fest-art=+&fest-gebiet=07131", "„fest-art“ ist leer"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_the_frame(
@@ -693,6 +694,7 @@ def test_snippets_hold_no_markup_of_records(make_app: Make) -> None:
         ("/embed/liste?fest-art=haus", "embed/liste?fest-art=haus"),
         ("https://dienst.example/embed/karte?fest-art=haus&fremd=1", "embed/karte?fest-art=haus"),
         ("https://dienst.example/uk/embed/karte", "uk/embed/karte"),
+        ("HTTPS://DIENST.example:443/embed/karte", "embed/karte"),
         ("https://dienst.example/gebiete/07131", "embed/karte?fest-gebiet=07131"),
         ("https://dienst.example/gebiete/07", "embed/karte"),
         ("https://dienst.example/themen/begegnungsorte", "embed/karte?fest-thema=Begegnungsorte"),
@@ -733,6 +735,14 @@ def test_oembed_speaks_xml(client: FlaskClient) -> None:
         ({"url": "//evil.example/embed/karte"}, 404),
         ({"url": "javascript:alert(1)"}, 404),
         ({"url": "http://[broken"}, 404),
+        ({"url": "https://dienst.example:8443/embed/karte"}, 404),
+        ({"url": "https://dienst.example:99999/embed/karte"}, 404),
+        ({"url": "http://dienst.example/embed/karte"}, 404),
+        ({"url": "https://x@dienst.example/embed/karte"}, 404),
+        ({"url": "https://dienst.example:443@evil.example/embed/karte"}, 404),
+        ({"url": "/embed/karte?fest-gebiet="}, 400),
+        ({"url": "/embed/karte", "format": ["json", "xml"]}, 400),
+        ({"url": "/embed/karte", "format": "js\x00on"}, 400),
         ({"url": "/datenschutz"}, 404),
         ({"url": "/orte/ort-1"}, 404),
         ({"url": "/embed/nix"}, 404),
@@ -746,9 +756,12 @@ def test_oembed_speaks_xml(client: FlaskClient) -> None:
     ],
 )
 def test_oembed_knows_our_addresses_alone(
-    client: FlaskClient, query: dict[str, str], status: int
+    client: FlaskClient, query: dict[str, Any], status: int
 ) -> None:
-    assert client.get("/oembed", query_string=query).status_code == (status if query else 404)
+    answer = client.get("/oembed", query_string=query)
+    assert answer.status_code == (status if query else 404)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "<html" not in answer.text
 
 
 @pytest.mark.parametrize(

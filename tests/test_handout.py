@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from web_helpers import VECTORS, app_of, fill, initiatives_of, place, small_territory
 
 from geo_service import handout, typesetting, writing
-from geo_service.errors import HandoutError
+from geo_service.errors import TypesettingError
 from geo_service.handout import (
     MAX_PLACES,
     Ground,
@@ -301,7 +301,7 @@ def test_missing_fonts_are_an_error_and_no_empty_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(typesetting, "FONTS", tmp_path)
-    with pytest.raises(HandoutError, match="Noto Sans Arabic"):
+    with pytest.raises(TypesettingError, match="Noto Sans Arabic"):
         render_pdf(sheet(spot(1)))
 
 
@@ -317,19 +317,19 @@ def test_typesetting_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
     hanging.write_text("import signal\nsignal.pause()\n")
     monkeypatch.setattr(typesetting, "_PROCESS", hanging)
     monkeypatch.setattr(typesetting, "_LONGEST_S", 0.3)
-    with pytest.raises(HandoutError, match=r"within 0\.3 s"):
+    with pytest.raises(TypesettingError, match=r"within 0\.3 s"):
         render_pdf(sheet(spot(1)))
 
 
 def test_typesetting_has_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typesetting, "_MEMORY_BYTES", 60_000_000)
-    with pytest.raises(HandoutError, match="typesetting ended"):
+    with pytest.raises(TypesettingError, match="typesetting ended"):
         render_pdf(sheet(spot(1)))
 
 
 def test_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typesetting, "_WAIT_S", 0.01)
-    with typesetting._one_at_a_time, pytest.raises(HandoutError, match="others"):
+    with typesetting._one_at_a_time, pytest.raises(TypesettingError, match="others"):
         render_pdf(sheet(spot(1)))
 
 

@@ -6,6 +6,7 @@ import ast
 import datetime as dt
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from werkzeug.wrappers import Request, Response
 from geo_service import config
 from geo_service.schema import CATEGORIES, THEMES
 from geo_service.store import Store
-from geo_service.web import wording
+from geo_service.web import languages, wording
 from geo_service.web.languages import LANGUAGES, SOURCE, LanguageMount, language
 from geo_service.web.places import GROUP_NAMES
 
@@ -277,33 +278,33 @@ def test_data_of_the_map_speak_the_language_of_their_page(client: FlaskClient) -
 # ------------------------------------------------------------------- numbers and the like
 
 FORMS: dict[str, tuple[str, ...]] = {
-    "de": ("4.129.569", "0,13", "2,3 km", "450 m", "23.11.2026", "April 2022", "2015", "Montag"),
+    "de": ("4.129.569", "0,13", "2,3 km", "0,4 km", "23.11.2026", "April 2022", "2015", "Montag"),
     "en": (
-        *("4,129,569", "0.13", "2.3 km", "450 m"),
+        *("4,129,569", "0.13", "2.3 km", "0.4 km"),
         *("23 November 2026", "April 2022", "2015", "Monday"),
     ),
     "fr": (
-        *("4\u202f129\u202f569", "0,13", "2,3 km", "450 m"),
+        *("4\u202f129\u202f569", "0,13", "2,3 km", "0,4 km"),
         *("23 novembre 2026", "avril 2022", "2015", "lundi"),
     ),
     "uk": (
-        *("4\xa0129\xa0569", "0,13", "2,3 км", "450 м"),
+        *("4\xa0129\xa0569", "0,13", "2,3 км", "0,4 км"),
         *("23 листопада 2026\u202fр.", "квітень 2022\u202fр.", "2015", "понеділок"),
     ),
     "ru": (
-        *("4\xa0129\xa0569", "0,13", "2,3 км", "450 м"),
+        *("4\xa0129\xa0569", "0,13", "2,3 км", "0,4 км"),
         *("23 ноября 2026\u202fг.", "апрель 2022\u202fг.", "2015", "понедельник"),
     ),
     "ar": (
-        *("4,129,569", "0.13", "2.3 كم", "450 م"),
+        *("4,129,569", "0.13", "2.3 كم", "0.4 كم"),
         *("23 نوفمبر 2026", "أبريل 2022", "2015", "الاثنين"),
     ),
     "fa": (
-        *("۴٬۱۲۹٬۵۶۹", "۰٫۱۳", "۲٫۳ کیلومتر", "۴۵۰ متر"),
+        *("۴٬۱۲۹٬۵۶۹", "۰٫۱۳", "۲٫۳ کیلومتر", "۰٫۴ کیلومتر"),
         *("۲۳ نوامبر ۲۰۲۶", "آوریل ۲۰۲۲", "۲۰۱۵", "دوشنبه"),
     ),
     "tr": (
-        *("4.129.569", "0,13", "2,3 km", "450 m"),
+        *("4.129.569", "0,13", "2,3 km", "0,4 km"),
         *("23 Kasım 2026", "Nisan 2022", "2015", "Pazartesi"),
     ),
 }
@@ -330,12 +331,15 @@ def test_numbers_distances_and_dates_take_the_form_of_the_language(app: Flask, c
             wording.date("23. November")
 
 
-def spoken(app: Flask, code: str) -> Any:
-    """A request in a language."""
-    seen: list[Any] = []
-    environ = EnvironBuilder(f"/{code}/").get_environ()
-    LanguageMount(lambda given, _start: seen.append(given) or [])(environ, lambda *_: None)  # type: ignore[arg-type,func-returns-value,return-value]
-    return app.request_context(seen[0])
+@contextmanager
+def spoken(app: Flask, code: str) -> Iterator[None]:
+    """Be inside a request in a language."""
+    before = languages._prefix.set(code)
+    try:
+        with app.test_request_context("/"):
+            yield
+    finally:
+        languages._prefix.reset(before)
 
 
 @settings(deadline=None)

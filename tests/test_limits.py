@@ -20,6 +20,8 @@ from geo_service.config import load_settings
 from geo_service.errors import SettingsError
 from geo_service.store import Store
 from geo_service.web import limits
+from geo_service.web.api import changes
+from geo_service.web.planning import sites
 
 ONE = {"rate_limit_siting": "2 per minute", "rate_limit_files": "2 per minute; 3 per hour"}
 EXACT = "/planung/standorte?k=1&genau=1"
@@ -86,8 +88,9 @@ def test_clients_and_budgets_are_told_apart(make: Make) -> None:
         "/planung",
         "/planung/standorte?k=2",
         "/planung/standorte.json?k=2&genau=0",
-        "/api/v1/coverage",
         "/api/v1/initiatives?limit=1",
+        "/api/v1/changes?since_revision=0",
+        "/api/v1/changes?since_revision=0&include=records",
         "/handzettel",
         "/healthz",
     ],
@@ -108,6 +111,10 @@ def test_what_is_cheap_has_no_limit(make: Make, path: str) -> None:
         "/planung/export.png",
         "/api/v1/initiatives?limit=all",
         "/api/v1/initiatives.csv?limit=all",
+        "/api/v1/coverage",
+        "/api/v1/coverage.csv?radius_m=700",
+        "/api/v1/coverage.json",
+        "/api/v1/coverage.geojson?simplification_m=0",
         "/handzettel.pdf",
     ],
 )
@@ -124,6 +131,28 @@ def test_own_lists_count_as_exact_questions(make: Make) -> None:
         for _ in range(3)
     ]
     assert [response.status_code for response in found] == [200, 200, 429]
+
+
+def test_a_question_that_turns_out_large_counts_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make()
+    monkeypatch.setattr(sites, "_LARGE_PAIRS", 0)
+    paths = [
+        f"/planung/standorte{kind}?umkreis={km}" for km, kind in enumerate(("", ".json", ".svg"), 2)
+    ]
+    assert [ask(client, path).status_code for path in paths] == [200, 200, 429]
+    assert ask(client, paths[0]).status_code == 200  # kept: it costs nothing more
+    assert statuses(make(), "/planung/standorte?umkreis=9&genau=1", 2) == [200, 200]
+
+
+def test_changes_with_many_records_count(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "FREE_RECORDS", 0)
+    path = "/api/v1/changes?include=records&since_revision="
+    client = make()
+    assert statuses(client, f"{path}0", 3) == [200, 200, 429]
+    assert statuses(client, f"{path}1", 1) == [200]  # nothing changed: nothing is sent
+    assert statuses(client, "/api/v1/changes?since_revision=0", 1) == [200]
 
 
 def test_an_exact_file_counts_towards_both_budgets(make: Make) -> None:
@@ -175,7 +204,7 @@ def test_every_file_and_every_way_to_ask_for_sites_has_a_budget(make: Make) -> N
     made = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
-        if "export." in rule.rule or ".pdf" in rule.rule or "v1/siting" in rule.rule
+        if any(part in rule.rule for part in ("export.", ".pdf", "v1/siting", "v1/coverage"))
     } - {"planning.describe_csv"}
     assert made <= limited
     assert "planning.export_comparison" in made

@@ -37,7 +37,8 @@ from geo_service.schema import CATEGORIES, CATEGORY_GROUPS, THEMES, Demand
 from geo_service.snapshot import Snapshot, Territory
 from geo_service.store import Store
 from geo_service.web import planning
-from geo_service.web.planning.figures import figures_of, value_text
+from geo_service.web.planning.figures import figures_of, scaled, value_text
+from geo_service.web.planning.pictures import subtitle
 from geo_service.web.planning.query import (
     COLUMNS,
     INDICATORS,
@@ -48,8 +49,15 @@ from geo_service.web.planning.query import (
     read_choice,
     read_pair,
 )
+from geo_service.web.planning.reports import build_report
 from geo_service.web.planning.summary import summarise
-from geo_service.web.planning.tables import PER_PAGE, Comparison, FiguresPage, values_json
+from geo_service.web.planning.tables import (
+    PER_PAGE,
+    Comparison,
+    FiguresPage,
+    _part,
+    values_json,
+)
 from geo_service.web.queries import AddressError
 
 AHEIM, BDORF, CSTADT = "07131001", "07131002", "07211000"
@@ -411,10 +419,116 @@ def test_any_choice_can_be_said_and_shown(small: Snapshot, choice: Choice) -> No
 def test_map_values_are_the_numbers_of_the_table(large: Snapshot) -> None:
     for name, indicator in INDICATORS.items():
         figures = figures_of(large, Choice(level="kreis", indicator_name=name), TODAY)
-        raw = figures.coverage[indicator.column].to_numpy(dtype=float) * indicator.scale
+        raw = scaled(figures.coverage, indicator, indicator.column)
         areas = json.loads(values_json(figures))["areas"]
         assert [area[2] for area in areas] == [value_text(float(value), indicator) for value in raw]
         assert (figures.classification.index != NO_DATA).all()
+
+
+def knowing(snapshot: Snapshot, slug: str = "teils", **figures: float | None) -> Snapshot:
+    """Return the same with a demand that knows of Bdorf and Cstadt, but not of Aheim.
+
+    What is measured is kept by the demand's name: other figures need another.
+    """
+    counted = {AHEIM: None, BDORF: 4_000.0, CSTADT: 900.0, **figures}
+    return replace(snapshot, demands=(Demand(slug, "Schutzsuchende", "gemeinde", counted, "Amt"),))
+
+
+UNKNOWN_NOTE = "ohne 1 Gemeinde: Zahl unbekannt"
+
+
+def test_people_unknown_in_part_are_said_wherever_the_rest_is_judged(small: Snapshot) -> None:
+    choice = Choice(level="kreis", demand="teils", indicator_name="je10000")
+    figures = figures_of(knowing(small), choice, TODAY)
+    said = " ".join(summarise(figures))
+    assert "leben 4.000 von 4.900 bekannten Menschen (82 %)" in said
+    assert "In einer Gemeinde ist die Zahl unbekannt; sie zählt nicht mit." in said
+    notes = {row.key: row.unknown for row in FiguresPage(figures).rows}
+    assert notes == {"07131": UNKNOWN_NOTE, "07211": ""}
+    both = Comparison.of(knowing(small), choice, ("07131", "07211"), TODAY)
+    assert [UNKNOWN_NOTE in verdict.below for verdict in both.verdicts] == [True, False]
+    report = build_report(figures, service="", map_svg=b"", parameters={}, address="")
+    assert [UNKNOWN_NOTE in row[2].below for row in report.rows].count(True) == 1
+    assert ("Menschen unbekannt", "1 Gemeinde: zählen nicht mit") in report.sections[0].pairs
+    # Three places of Aheim, whose people are unknown, do not count; none is left.
+    assert figures.coverage["places_per_10k"].tolist()[0] == 0
+
+
+def test_whose_people_are_counted_and_where_stands_with_the_figures(small: Snapshot) -> None:
+    everybody = figures_of(small, Choice(), TODAY)
+    seats = "gezählt am Sitz ihrer Gemeinde, jede Gemeinde als ein Punkt"
+    assert f"Menschen sind hier: alle, {seats}." in " ".join(summarise(everybody))
+    assert "Einwohnerinnen" in figures_of(small, Choice(indicator_name="je10000"), TODAY).title
+    choice = Choice(level="kreis", demand="teils", indicator_name="je10000")
+    figures = figures_of(knowing(small), choice, TODAY)
+    assert "Menschen sind hier: „Schutzsuchende“, gezählt" in " ".join(summarise(figures))
+    assert figures.title == "Orte je 10.000 Menschen"
+    assert "Menschen: „Schutzsuchende“" in FiguresPage(figures).counted
+    assert "Schutzsuchende" in subtitle(figures)
+    both = Comparison.of(knowing(small), choice, ("07131", "07211"), TODAY)
+    assert any("Schutzsuchende" in sentence for sentence in both.sentences)
+    report = build_report(figures, service="", map_svg=b"", parameters={}, address="")
+    formula = dict(report.sections[1].pairs)["Orte je 10.000"]
+    assert "Einwohner" not in formula
+
+
+def test_pages_name_the_demand(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of(ROWS))
+        figures = {AHEIM: None, BDORF: 4_000.0, CSTADT: 900.0}
+        demand = Demand("neu", "Schutzsuchende", "gemeinde", figures, "Amt")
+        store.save_demand(demand, now=NOW)
+        client = app_of(store, small_territory()).test_client()
+        pair = "gebiet=07131&gebiet=07211&bedarf=neu"
+        compared = unescape(client.get(f"/planung/gebiete?{pair}").text)
+        table = unescape(client.get("/planung?ebene=kreis&bedarf=neu").text)
+        planned = unescape(client.get("/planung/szenario?ebene=kreis&bedarf=neu").text)
+    assert "Gezählt wird: Menschen: „Schutzsuchende“." in compared
+    for page in (compared, table, planned):
+        assert UNKNOWN_NOTE in page
+        assert "„Schutzsuchende“, gezählt" in page
+
+
+def test_a_figure_that_is_not_none_never_reads_0(large: Snapshot) -> None:
+    for name, indicator in INDICATORS.items():
+        figures = figures_of(large, Choice(level="gemeinde", indicator_name=name), TODAY)
+        for value in figures.values[np.isfinite(figures.values)].tolist():
+            text = value_text(value, indicator).removesuffix(f" {indicator.unit}")
+            assert (text.strip("0,") == "") == (value == 0), (name, value)
+    texts = [value_text(value, INDICATORS["je10000"]) for value in (0.017, 0.0004, 0.0)]
+    assert texts == ["0,02", "unter 0,001", "0,0"]
+    assert value_text(0.0004, INDICATORS["anteil"]) == "unter 0,001 %"
+
+
+def test_summary_of_one_area_says_what_the_table_says(small: Snapshot) -> None:
+    """In the Verbandsgemeinde 6,971 of 7,000 are Bdorf's, whom a place of Aheim's is too far."""
+    choice = Choice(level="verbandsgemeinde", area="07131", demand="wenige")
+    one = figures_of(knowing(small, "wenige", **{AHEIM: 29.0, BDORF: 6_971.0}), choice, TODAY)
+    first = FiguresPage(one).rows[0].first.text
+    assert first == "0,4 %"
+    assert f": {first} der Menschen erreicht, Lücke." in summarise(one)[0]
+    assert "6.971 von 7.000 Menschen (99,5 %)" in " ".join(summarise(one))
+    none = replace(choice, demand="keine")
+    unknown = figures_of(knowing(small, "keine", **{BDORF: None}), none, TODAY)
+    assert "Verbandsgemeinde Aheim: Zahl der Menschen unbekannt." in summarise(unknown)[0]
+
+
+def test_faults_of_a_single_place_are_said(small: Snapshot, rough: Snapshot) -> None:
+    assert "ein einziger Ort, nur grob verortet." in " ".join(
+        summarise(figures_of(rough, Choice(), TODAY))
+    )
+    town = " ".join(summarise(figures_of(small, Choice(area="07211"), TODAY)))
+    assert "ein einziger Ort, genau verortet und aktuell." in town
+
+
+def test_own_breaks_part_exact_shares_as_the_files_do(small: Snapshot) -> None:
+    table = figures_of(small, Choice(), TODAY).coverage.assign(share_reached=0.29)
+    assert (scaled(table, INDICATORS["anteil"], "share_reached") == 29.0).all()
+
+
+def test_parts_have_full_stops_between_thousands() -> None:
+    assert _part({"places": 1234, "rough": 1200}, "rough").below == "1.200 von 1.234"
 
 
 # ---------------------------------------------------------------------------- two areas

@@ -37,7 +37,7 @@ from geo_service.exports import round_figures
 from geo_service.pipeline import Workshop
 from geo_service.schema import CATEGORIES, Demand
 from geo_service.store import Store
-from geo_service.web.planning import compare, states
+from geo_service.web.planning import compare, state_choice, states
 from geo_service.web.planning.differences import difference_text, differences_of
 from geo_service.web.planning.figures import value_text
 from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS
@@ -123,10 +123,10 @@ def test_summary_tells_real_change_from_better_data(world: World) -> None:
     assert "keine Lücke mehr: Cstadt (Veränderung)" in page
 
 
-def test_parts_of_fractional_people_that_all_read_none_are_left_out(
+def test_parts_of_fractional_people_are_said_as_they_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Demands are spread in fractions: half a person more, of which no part is half a one."""
+    """Demands are spread in fractions: one person more, of whom no part is half a one."""
     world.take("Alt")
     grow(world)
     whole = states.StateComparison.whole.func  # type: ignore[attr-defined]
@@ -136,7 +136,7 @@ def test_parts_of_fractional_people_that_all_read_none_are_left_out(
     monkeypatch.setattr(states.StateComparison, "whole", changed)
     page = world.page("?von=alt")
     assert "hat 1 Mensch mehr einen Ort" in page
-    assert re.search(r"statt [\d,]+ %\. Gezählt sind 3 Orte, vorher 2\.", page)
+    assert "Davon kommen +0,4 von Veränderungen vor Ort, +0,3 von" in page
 
 
 def test_row_has_the_difference_and_its_parts(world: World) -> None:
@@ -254,7 +254,7 @@ def test_figures_of_a_state_stay_as_they_were(world: World) -> None:
     assert "umkreis=3" in address
     page = world.client.get(address)
     assert page.status_code == 200
-    assert "Stand „alt“ vom 23.11.2026" in page.text
+    assert "Stand „Alt“ vom 23.11.2026" in page.text
     assert "Gezählt sind in Rheinland-Pfalz 2 Orte" in unescape(page.text)
     for level in PLANNING_LEVELS:
         file = world.client.get(f"{address.replace('?', '/export.csv?')}&ebene={level}")
@@ -282,6 +282,37 @@ def test_a_state_leads_only_to_figures_that_pages_have(
         assert world.client.get(unescape(address)).status_code == 200
 
 
+def test_a_state_that_lost_records_leads_to_no_other_figures(world: World) -> None:
+    world.take("Alt")
+    assert "Zahlen dieses Stands" in world.page()
+    world.store.erase("ort-2", now=NOW)
+    assert "Zahlen dieses Stands" not in world.page()
+    page = unescape(world.client.get("/planung?stand=alt").text)
+    assert "Aus diesem Stand wurde seither 1 Eintrag gelöscht" in page
+    assert "die veröffentlichten Zahlen können andere sein" in page
+
+
+def test_a_state_of_another_method_leads_to_no_other_figures(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.take("Alt")
+    monkeypatch.setattr(state_choice, "METHOD", "99")
+    assert "Zahlen dieses Stands" not in world.page()
+    page = unescape(world.client.get("/planung?stand=alt").text)
+    assert "Die Methode hat sich seither geändert" in page
+
+
+def test_files_of_a_state_name_it(world: World) -> None:
+    world.take("Bericht 2026-I")
+    world.store.erase("ort-2", now=NOW)
+    response = world.client.get("/planung/export.xlsx?stand=bericht-2026-i")
+    assert "stand-bericht-2026-i" in response.headers["Content-Disposition"]
+    book = openpyxl.load_workbook(io.BytesIO(response.data))
+    said = {row[0]: row[1] for row in book["Methode"].iter_rows(values_only=True) if len(row) > 1}
+    assert said["Stand"] == "„Bericht 2026-I“ vom 23.11.2026"
+    assert "1 Eintrag gelöscht" in said["Gegenüber der Veröffentlichung"]
+
+
 def test_state_counts_its_own_people_and_knows_no_scenario(world: World) -> None:
     figures = {"07131": 900.0, "07211": 90.0}
     world.store.save_demand(Demand("probe", "Probe", "kreis", figures, "© Amt"), now=NOW)
@@ -293,6 +324,17 @@ def test_state_counts_its_own_people_and_knows_no_scenario(world: World) -> None
         response = world.client.get(f"/planung?{query}")
         assert response.status_code == 400
         assert "Angabe „stand“" in response.text
+
+
+def test_people_of_then_are_named_where_their_figures_are_gone(world: World) -> None:
+    figures = {"07131": 900.0, "07211": 90.0}
+    world.store.save_demand(Demand("probe", "Probe", "kreis", figures, "© Amt"), now=NOW)
+    world.take("Alt", demand="probe")
+    assert "nicht mehr geladen" not in world.page("?von=alt")
+    assert "Menschen: Probe." in world.page("?von=alt")
+    world.store.remove_demand("probe", now=NOW)
+    page = world.page("?von=alt")
+    assert "„Probe“ ist nicht mehr geladen; heute wird mit den Menschen von damals" in page
 
 
 # ------------------------------------------------------------------------------ refusals
@@ -485,11 +527,11 @@ def test_map_and_table_have_the_same_figures_and_shades(grown: World) -> None:
 def test_differences_are_classed_around_none_by_what_is_better() -> None:
     values = np.array([40.0, 30.0, 1.0, 0.04, 0.0, -2.0, np.nan])
     share = differences_of(values, INDICATORS["anteil"])
-    assert share.shades.tolist() == [1, 1, 2, 3, 3, 4, 0]
+    assert share.shades.tolist() == [1, 1, 2, 2, 3, 4, 0]
     assert [(one.shade, one.label, one.count) for one in share.legend] == [
         (4, "schlechter um weniger als 20 Prozentpunkte", 1),
-        (3, "unverändert", 2),
-        (2, "besser um weniger als 20 Prozentpunkte", 1),
+        (3, "unverändert", 1),
+        (2, "besser um weniger als 20 Prozentpunkte", 2),
         (1, "besser um 20 Prozentpunkte oder mehr", 2),
     ]
     far = differences_of(values, INDICATORS["entfernung"])
@@ -502,7 +544,9 @@ def test_differences_are_classed_around_none_by_what_is_better() -> None:
         ("ausserhalb", 0.5, "+1"),
         ("ausserhalb", 2.5, "+3"),
         ("ausserhalb", -0.5, "−1"),
-        ("ausserhalb", 0.4999, "0"),
+        ("ausserhalb", 0.4999, "+0,5"),
+        ("ausserhalb", -0.0004, "−unter 0,001"),
+        ("ausserhalb", 1e-9, "0"),
         ("anteil", 0.05, "+0,1"),
         ("e2sfca", 1.005, "+1,01"),
         ("entfernung", -0.125, "−0,13"),

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -31,14 +32,19 @@ from geo_service.web.planning import sites
 from geo_service.web.planning.figures import figures_of
 from geo_service.web.planning.halls import MAX_ROWS, read_halls
 from geo_service.web.planning.query import Choice, read_choice
-from geo_service.web.planning.sites import SiteFigures, SlowError, solve_sites
+from geo_service.web.planning.sites import SiteFigures, SlowError, Span, Tie, solve_sites
 from geo_service.web.planning.siting_choice import (
     OBJECTIVES,
     SitingChoice,
     read_siting,
     siting_query,
 )
-from geo_service.web.planning.siting_words import describe_proof, summarise_sites
+from geo_service.web.planning.siting_words import (
+    describe_proof,
+    metres_text,
+    summarise_sites,
+    tie_text,
+)
 from geo_service.web.queries import AddressError
 from geo_service.web.search import Located, PlaceSearch
 
@@ -216,7 +222,73 @@ def test_ways_get_shorter(small: Snapshot) -> None:
 def test_nothing_left_to_reach_is_said(small: Snapshot) -> None:
     figures = answered(small, "umkreis=50")
     assert figures.rows == ()
-    assert "Kein weiterer Ort" in summarise_sites(figures)[0]
+    assert "Keiner der möglichen Standorte erreicht" in summarise_sites(figures)[0]
+
+
+def test_what_stands_for_a_site_is_said_with_its_loss_in_units(client: FlaskClient) -> None:
+    for query, loss in (
+        ("?k=1", "Bdorf (83.000 Menschen weniger)"),
+        ("?k=1&umkreis=8", "Aheim (90.000 Menschen weniger)"),
+    ):
+        (row,) = csv.DictReader(io.StringIO(client.get(f"/planung/standorte.csv{query}").text))
+        assert loss in row["near_ties"]
+        page = text_of(client.get(f"/planung/standorte{query}").text)
+        assert loss.replace("(", "").replace(")", "") in page
+    (site,) = client.get("/planung/standorte.json?k=1&ziel=entfernung").get_json()["sites"]
+    (row,) = csv.DictReader(
+        io.StringIO(client.get("/planung/standorte.csv?k=1&ziel=entfernung").text)
+    )
+    assert metres_text(site["near_ties"][0]["loss"]) + " weiter im Mittel" in row["near_ties"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "is_distance", "said"),
+    [
+        (0.0, False, "gleich gut"),
+        (1.0, False, "1 Mensch weniger"),
+        (0.25, False, "0,3 Menschen weniger"),
+        (12.0, False, "12 Menschen weniger"),
+        (0.0, True, "gleich gut"),
+        (0.02, True, "0,02 m weiter im Mittel"),
+        (2.5, True, "2,5 m weiter im Mittel"),
+    ],
+)
+def test_only_no_loss_at_all_is_equally_good(loss: float, is_distance: bool, said: str) -> None:
+    assert tie_text(Tie("Bauler", None, loss, 0.0), is_distance=is_distance) == said
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("k=3&gebiet=07131", "Die übrigen möglichen Standorte bringen niemanden dazu."),
+        ("k=5&gebiet=07211", "Mehr mögliche Standorte gibt es nicht."),
+        ("k=5&ausser=Cstadt;Aheim", "Mehr mögliche Standorte gibt es nicht."),
+        ("k=5&ziel=entfernung&ausser=Aheim", "Mehr mögliche Standorte gibt es nicht."),
+        ("k=5&umkreis=50", "Keiner der möglichen Standorte erreicht jemanden, der heute nicht"),
+        ("ziel=abdecken&anteil=100&ausser=Cstadt", "Dafür genügt der eine Ort der Tabelle."),
+    ],
+)
+def test_fewer_places_than_asked_for_say_why(small: Snapshot, query: str, said: str) -> None:
+    assert said in " ".join(summarise_sites(answered(small, query)))
+
+
+def test_a_small_gain_is_said_itself(small: Snapshot) -> None:
+    way = replace(
+        answered(small, "ziel=entfernung&k=1"),
+        before=Span(2_810.0, 2_810.0, 2_810.0),
+        after=Span(2_756.0, 2_756.0, 2_756.0),
+        gain=Span(54.0, 54.0, 54.0),
+    )
+    assert "im Mittel 54 m kürzer: weiter rund 2,8 km" in summarise_sites(way)[0]
+    reached = replace(
+        answered(small, "k=1"),
+        before=Span(58_510.0, 58_510.0, 58_510.0),
+        after=Span(58_512.0, 58_512.0, 58_512.0),
+        gain=Span(2.0, 2.0, 2.0),
+    )
+    said = " ".join(summarise_sites(reached))
+    assert "58.512 statt 58.510 von 99.000 Menschen erreicht, weiter rund 59,1 %." in said
+    assert "Menschen sind hier: alle, gezählt am Sitz ihrer Gemeinde" in said
 
 
 def test_excluded_and_forced_municipalities_count(small: Snapshot) -> None:
@@ -398,6 +470,54 @@ def test_quick_medians_wait_for_one_another(
     assert "keine schnelle Antwort" not in refused[0].text
     assert other.status_code == 200
     assert client.get(f"/planung/standorte{query}").status_code == 200
+
+
+@pytest.mark.parametrize("goal", ["erreichen", "abdecken"])
+def test_large_questions_wait_for_one_another(
+    land: FlaskClient, monkeypatch: pytest.MonkeyPatch, goal: str
+) -> None:
+    """No place counts, so that all people are to be reached from each of 2,300 seats."""
+    monkeypatch.setattr(sites, "_WAIT_S", 0.0)
+    large = f"?ziel={goal}&art=sprache&umkreis=100&k=2"
+    with sites._one_large:
+        refused = [land.get(f"/planung/standorte{kind}{large}") for kind in ("", ".json", ".csv")]
+        near = land.get(f"/planung/standorte?ziel={goal}&art=sprache&umkreis=9&k=2")
+    for response in refused:
+        assert response.status_code == 503
+        assert int(response.headers["Retry-After"]) > 0
+    assert near.status_code == 200
+
+
+def test_a_large_question_is_answered_without_what_more_places_bring(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = client.get("/planung/standorte?k=1&umkreis=3")
+    monkeypatch.setattr(sites, "_LARGE_PAIRS", 0)
+    large = client.get("/planung/standorte?k=1&umkreis=3,1")
+    assert "über die Antwort hinaus" in usual.text
+    assert "über die Antwort hinaus" not in large.text
+    assert "bei einer so großen Aufgabe nicht gerechnet" in large.text
+
+
+def test_pairs_count_whom_no_place_reaches_yet(small: Snapshot) -> None:
+    def pairs(text: str) -> int:
+        return sites._question(small, asked(text), TODAY, None).pairs
+
+    assert pairs("?umkreis=3") == 2 * 3  # not more than Bdorf and Cstadt, from three seats
+    assert pairs("?umkreis=100") == 0
+    assert pairs("?ziel=entfernung") == 3 * 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", ".json", ".csv", ".svg", "/orte.json", "/../export.csv-metadata.json", "/../gebiete"],
+)
+def test_answers_about_a_scenario_are_for_the_asker_alone(client: FlaskClient, path: str) -> None:
+    path = {"/../gebiete": "/planung/gebiete", "/../export.csv-metadata.json":
+            "/planung/export.csv-metadata.json"}.get(path, f"/planung/standorte{path}")  # fmt: skip
+    assert client.get(f"{path}?umkreis=4").headers["Cache-Control"] == "no-cache"
+    planned = client.get(f"{path}?umkreis=4&neu=7.15000,50.05000,Plan")
+    assert planned.headers["Cache-Control"] == "private, no-cache"
 
 
 def test_one_exact_answer_at_a_time(land: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -469,6 +469,69 @@ def test_holder_asks_at_most_once_a_second(
     assert questions == [101, 102, 103, 104, 105, 106, 107]
 
 
+def test_claims_of_a_later_revision_are_looked_into_twenty_times_a_second_at_most(
+    store: Store, small_land: Territory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+
+    holder = SnapshotHolder(store, small_land, clock=clock, now=clock.now, sleep=sleep)
+    questions: list[float] = []
+    latest = store.latest
+    monkeypatch.setattr(store, "latest", lambda: (questions.append(clock()), latest())[1])
+    holder.current()
+    for _ in range(4):
+        holder.current(at_least=999_999)
+    assert questions == pytest.approx([100.05, 100.1, 100.15, 100.2])
+
+
+class CountedLock:
+    """A lock that tells how often it was asked for."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.asked = threading.Semaphore(0)
+
+    def acquire(self, blocking: bool = True) -> bool:
+        self.asked.release()
+        return self.lock.acquire(blocking)
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def test_one_question_answers_all_who_waited_for_it(
+    holder: SnapshotHolder, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder.current()
+    lock, gate, began = CountedLock(), threading.Event(), threading.Event()
+    questions: list[int] = []
+    latest = store.latest
+
+    def slow() -> tuple[int, dt.datetime]:
+        questions.append(1)
+        began.set()
+        assert gate.wait(30)
+        return latest()
+
+    monkeypatch.setattr(store, "latest", slow)
+    monkeypatch.setattr(holder, "_asking", lock)
+    monkeypatch.setattr(holder, "_sleep", lambda seconds: None)
+    threads = [
+        threading.Thread(target=holder.current, kwargs={"at_least": 999_999}) for _ in range(9)
+    ]
+    threads[0].start()
+    assert began.wait(30)
+    for thread in threads[1:]:
+        thread.start()
+    for _ in threads:
+        assert lock.asked.acquire(timeout=30)
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(questions) == 2  # one was under way, and what it read may be too old for the rest
+
+
 def test_holder_swaps_when_the_revision_moved(
     holder: SnapshotHolder, store: Store, clock: Clock
 ) -> None:

@@ -36,7 +36,7 @@ from geo_service.snapshot import Snapshot, Territory
 from geo_service.store import Store
 from geo_service.web import HEADERS
 from geo_service.web.filters import Filter, PlaceIndex
-from geo_service.web.listing import PER_PAGE
+from geo_service.web.listing import ListedPage
 from geo_service.web.places import read_places, safe_url
 from geo_service.web.queries import query_string
 
@@ -161,7 +161,7 @@ def test_filter(client: FlaskClient, query: str, expected: list[str] | None) -> 
 
 
 def test_pages_reach_every_place_once(make_app: MakeApp) -> None:
-    rows = [place(n, name=f"Ort {n:03}") for n in range(2 * PER_PAGE + 1)]
+    rows = [place(n, name=f"Ort {n:03}") for n in range(2 * ListedPage.per_page + 1)]
     client = make_app(rows).test_client()
     seen, address = [], "/"
     while address:
@@ -556,3 +556,34 @@ def test_json_of_the_map_is_utf8_without_escapes(client: FlaskClient) -> None:
     raw = client.get("/daten/orte.geojson").data
     assert "Süd".encode() in raw
     json.loads(raw)
+
+
+@pytest.mark.parametrize("public_url", ["", "https://orte.example"])
+@pytest.mark.parametrize(
+    ("asked", "to"),
+    [
+        ("/api", "/api/"),
+        ("/api?q=a%2Fb", "/api/?q=a%2Fb"),
+        ("/uk/api", "/uk/api/"),
+        ("/orte//ort-1", "/orte/ort-1"),
+        ("///evil.example/../api", None),
+    ],
+)
+def test_redirects_name_neither_the_host_nor_the_scheme_that_was_asked_with(
+    make_app: MakeApp, public_url: str, asked: str, to: str | None
+) -> None:
+    client = make_app(public_url=public_url).test_client()
+    answer = client.get(asked, headers={"Host": "evil.example"})
+    if to is None:
+        assert answer.status_code == 404 or not answer.headers["Location"].startswith("//")
+        return
+    assert (answer.status_code, answer.headers["Location"]) == (308, to)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "evil" not in answer.text
+
+
+@pytest.mark.parametrize("address", ["/uk/planung/szenario?neu=8.27,50&x=1", "/uk/einbetten?q=a"])
+def test_redirects_that_carry_a_query_are_kept_by_nobody(client: FlaskClient, address: str) -> None:
+    answer = client.get(address)
+    assert (answer.status_code, answer.headers["Location"]) == (308, address.removeprefix("/uk"))
+    assert answer.headers["Cache-Control"] == "private, no-store"

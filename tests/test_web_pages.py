@@ -252,7 +252,7 @@ def test_near_places_come_nearest_first_with_honest_distances(client: FlaskClien
         "Werkstatt",
     ]
     # 0.01 degrees of longitude at 50.05° N are 716 m (WGS84), 0.1 are 7.2 km.
-    assert dict(found)["Haus am Markt"] == "720 m"
+    assert dict(found)["Haus am Markt"] == "0,7 km"
     assert dict(found)["Sprachtreff"] == "etwa 7 km"
     assert dict(found)["Werkstatt"] == "14,3 km"
 
@@ -299,8 +299,37 @@ def test_linked_data_says_what_is_known_and_nothing_else(make_app: MakeApp) -> N
         "geo": {"@type": "GeoCoordinates", "latitude": 50.05, "longitude": 7.06},
     }
     data = linked_data(client.get("/orte/ort-1").text)
-    assert data["openingHours"] == "Mo 14:00-18:00"
+    assert data["openingHours"] == ["Mo 14:00-18:00"]
     assert data["sameAs"] == "https://example.org/anker"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Mo-Fr 10-12 Uhr", ["Mo-Fr 10:00-12:00"]),
+        (
+            "Mo-Fr 10-12 u. 14-16 Uhr, Do bis 18",
+            [
+                "Mo-We,Fr 10:00-12:00",
+                "Mo-We,Fr 14:00-16:00",
+                "Th 10:00-12:00",
+                "Th 14:00-18:00",
+            ],
+        ),
+        ("Café Mi 14-16", None),  # We 14:00-16:00 || unknown
+        ("Di ab 14 Uhr", None),  # Tu 14:00+
+        ("1. und 3. Sa im Monat 10-14", None),  # Sa[1,3] 10:00-14:00
+        ("werktags 9-17", None),
+        ("Mo 10-12 und nach Vereinbarung", None),
+        ("24/7", None),
+        ("nach Absprache", None),
+    ],
+)
+def test_linked_data_gives_hours_only_where_its_form_can_say_them(
+    make_app: MakeApp, text: str, said: list[str] | None
+) -> None:
+    client = make_app([place(1, opening_hours=text)]).test_client()
+    assert linked_data(client.get("/orte/ort-1").text).get("openingHours") == said
 
 
 def test_linked_data_gives_no_point_that_stands_for_a_town(client: FlaskClient) -> None:

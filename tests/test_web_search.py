@@ -253,7 +253,7 @@ def test_suggestions_may_be_kept_by_the_browser_alone(real: FlaskClient) -> None
 def test_search_for_a_town_sorts_by_distance(real: FlaskClient) -> None:
     page = real.get("/?ort=Mainz").text
     assert names(page) == ["Helfer Mainz", "Treff Altstadt", "Café Budenheim"]
-    assert re.findall(r'class="distance">(.*?)<', page) == ["im Ort", "430 m", "etwa 8 km"]
+    assert re.findall(r'class="distance">(.*?)<', page) == ["im Ort", "0,4 km", "etwa 8 km"]
     assert "Luftlinie von der Mitte des Ortes" in page
     assert "Von 1 Ort kennen wir die Lage nicht" in page
     assert "<title>Mainz –" in page
@@ -309,11 +309,39 @@ def test_near_me_says_where_that_is_and_is_kept_by_no_proxy(real: FlaskClient) -
     answer = real.get("/?nah=8.2745,49.9985")
     assert names(answer.text) == ["Treff Altstadt", "Helfer Mainz", "Café Budenheim"]
     assert "Rund um Ihren Standort" in answer.text
-    assert re.findall(r'class="distance">(.*?)<', answer.text)[0] == "70 m"  # of about 100
+    assert re.findall(r'class="distance">(.*?)<', answer.text)[0] == "0,1 km"
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert real.get("/daten/orte.geojson?nah=8.2745,49.9985").headers["Cache-Control"] == (
         "private, no-cache"
     )
+
+
+@pytest.mark.parametrize("query", ["nah=8.2745,49.9985", "ort=Mainz", "q=Caf%C3%A9"])
+@pytest.mark.parametrize("path", ["/", "/daten/orte.geojson", "/handzettel", "/handzettel.pdf"])
+def test_what_a_visitor_typed_or_where_they_are_is_kept_by_no_proxy(
+    real: FlaskClient, path: str, query: str
+) -> None:
+    assert real.get(f"{path}?{query}").headers["Cache-Control"] == "private, no-cache"
+    assert real.get(f"{path}?art=haus").headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("query", ["nah=8.2745,49.9985", "ort=Mainz", "q=Caf%C3%A9"])
+def test_way_to_a_language_keeps_what_it_carries_from_everyone(
+    real: FlaskClient, query: str
+) -> None:
+    answer = real.get(f"/uk?{query}")
+    assert (answer.status_code, answer.headers["Location"]) == (308, f"/uk/?{query}")
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert real.get("/uk").headers["Cache-Control"] == "public, max-age=86400"
+
+
+def test_distances_say_no_more_than_is_known(real: FlaskClient) -> None:
+    """A device rounds its point to about 100 m; so metres are never said."""
+    for at, nearest in (("8.2745,49.9985", "0,1 km"), ("6.642,49.756", "unter 0,1 km")):
+        for path in ("/", "/handzettel"):
+            page = real.get(f"{path}?nah={at}").text
+            assert nearest in page
+            assert not re.search(r"\d m\b(?!</text>)", page)
 
 
 def test_where_nothing_is_near_the_nearest_three_are_shown_and_said_to_be_so(
@@ -462,6 +490,26 @@ def test_after_a_failure_nobody_is_asked_for_a_while() -> None:
     now = PAUSE_S
     geocoder.answer = found_at(8.27, 50.0)
     assert isinstance(ask(2), Found)
+    assert len(geocoder.asked) == 2
+
+
+def test_namesakes_have_answers_of_their_own() -> None:
+    """Two places are called Urbar, 28 km apart; a street that one lacks may be in the other."""
+    geocoder = Geocoder(found_at(7.62, 50.38))
+    finder = AddressFinder(geocoder, clock=lambda: 0.0)
+    address = Address("Hauptstraße", "1", None, "Urbar")
+
+    def latitude_in(ags: str) -> float | None:
+        def find_ags(_: Any, lat: Any) -> list[str]:
+            return ["07137224" if lat[0] > 50.2 else "07140153"]
+
+        found = finder.find(address, ags=ags, find_ags=find_ags, today=MONDAY)
+        return found.lat if isinstance(found, Found) else None
+
+    assert latitude_in("07140153") is None
+    assert latitude_in("07137224") == 50.38
+    geocoder.answer = found_at(7.72, 50.14)
+    assert (latitude_in("07140153"), latitude_in("07137224")) == (None, 50.38)
     assert len(geocoder.asked) == 2
 
 

@@ -16,6 +16,7 @@ from geo_service.coverage.measure import (
     Reach,
     compute_coverage,
     compute_levels,
+    count_pairs,
     measure_reach,
     measure_terrain,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "compute_coverage",
     "compute_e2sfca",
     "compute_levels",
+    "count_pairs",
     "count_places",
     "measure_reach",
     "measure_terrain",

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from geo_service.coverage.e2sfca import collect
 from geo_service.coverage.parameters import CoverageParameters, require, short
 from geo_service.coverage.places import Places
+from geo_service.coverage.spots import SPOTS
 from geo_service.coverage.terrain import Ground, Terrain, Tier, text
 from geo_service.coverage.uncertainty import Figure, Layouts, Range, middle
 from geo_service.formats import german_number, german_percent
@@ -151,10 +152,33 @@ def measure_reach(
     initiatives: Initiatives, terrain: Terrain, *, parameters: CoverageParameters, today: dt.date
 ) -> Reach:
     """Measure how far each point of people is from the nearest place."""
-    places = Places.of(initiatives, terrain.ground.index, parameters, today)
+    places = Places.of(initiatives, terrain.ground.index, parameters, today, terrain.unknown)
     counted, rough = (int(places.counts[kind].sum()) for kind in ("places", "rough"))
     nearest = _Nearest.of("people", terrain.xy_m, places, Layouts.of(terrain, places))
     return Reach(places.xy_m, counted, rough, nearest)
+
+
+def count_pairs(
+    initiatives: Initiatives,
+    terrain: Terrain,
+    *,
+    parameters: CoverageParameters,
+    today: dt.date,
+    enough: int,
+) -> int:
+    """Count the pairs of people and place that measuring goes through, which say how long it takes.
+
+    A roughly located place stands at each of its spots. Where there cannot be more than `enough`,
+    what there can be at most is returned at once.
+    """
+    most = len(terrain.xy_m) * len(initiatives) * (1 + SPOTS)
+    if most <= enough:
+        return most
+    places = Places.of(initiatives, terrain.ground.index, parameters, today, terrain.unknown)
+    layouts = Layouts.of(terrain, places)
+    spots = [] if layouts is None else [layouts.spots_xy_m]
+    stands = cKDTree(np.concatenate([places.xy_m, *spots]))
+    return int(stands.count_neighbors(terrain.tree, parameters.radius_m))
 
 
 # ----------------------------------------------------------------- sums by municipality
@@ -186,7 +210,7 @@ class _Measure:
         today: dt.date,
     ) -> _Measure:
         parameters = parameters or CoverageParameters()
-        places = Places.of(initiatives, terrain.ground.index, parameters, today)
+        places = Places.of(initiatives, terrain.ground.index, parameters, today, terrain.unknown)
         layouts = Layouts.of(terrain, places)
         people = _Nearest.of("people", terrain.xy_m, places, layouts)
         seats = people
@@ -209,8 +233,6 @@ class _Measure:
         counts = {name: tier.total(values).astype(np.int64) for name, values in self.counts.items()}
         reached = self.reached.total(tier)
         share = _ratios(reached, areas.people)
-        named = bool(self.terrain.population.name)
-        per = areas.people if named else np.asarray(tier.columns["population"])
         values: dict[str, Any] = {
             **tier.columns,
             **counts,
@@ -218,12 +240,19 @@ class _Measure:
             **self._distances(level, tier, areas),
             **_named("e2sfca", _ratios(self.access.total(tier), areas.people, E2SFCA_PEOPLE)),
             **self._judge(areas, share, counts["places"]),
-            "places_per_10k": 10_000 * _ratio(counts["places"], per),
+            "places_per_10k": 10_000 * self._places_per_person(tier, areas),
             "small_numbers": _small(counts["places"], areas),
             "municipalities_unknown": areas.municipalities_unknown,
             "population_basis": text([self.terrain.population.basis] * len(tier.first)),
         }
         return check_coverage(pd.DataFrame({name: values[name] for name in COVERAGE_COLUMNS}))
+
+    def _places_per_person(self, tier: Tier, areas: _AreaPeople) -> Floats:
+        """Divide places by people; of named people by those known, with their places alone."""
+        if not self.terrain.population.name:
+            return _ratio(tier.total(self.counts["places"]), np.asarray(tier.columns["population"]))
+        known = np.where(self.terrain.unknown, 0, self.counts["places"])
+        return _ratio(tier.total(known), areas.people)
 
     def _distances(self, level: Level, tier: Tier, areas: _AreaPeople) -> dict[str, Any]:
         none = np.full(len(tier.first), np.nan)

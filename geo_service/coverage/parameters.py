@@ -26,7 +26,7 @@ two-step floating catchment area (E2SFCA) method for measuring spatial accessibi
 care physicians, Health & Place 15(4), 1100-1107, doi:10.1016/j.healthplace.2009.06.002, the
 first set of weights (their zones are 0-10, 10-20 and 20-30 minutes)."""
 
-METHOD: Final = "1"
+METHOD: Final = "2"
 """Which method figures are of: raised whenever the same places and people give others."""
 
 MAX_RADIUS_M: Final = 100_000.0

@@ -113,7 +113,8 @@ class Places:
     xy_m
         The distinct points, shape (n, 2) in EPSG:25832.
     capacity, fixed_capacity
-        Places in a municipality at each point, all and those that are not movable.
+        Places at each point that take part in E2SFCA, all and those that are not movable:
+        they stand in a municipality whose people are known.
     fixed
         Whether a place stands at the point that is not movable.
     rough_hash, rough_home
@@ -137,14 +138,19 @@ class Places:
         index: pd.Index[Any],
         parameters: CoverageParameters,
         today: dt.date,
+        unknown: Bools,
     ) -> Places:
-        """Take the places from the records; `index` holds the municipalities' keys."""
+        """Take the places from the records.
+
+        `index` holds the municipalities' keys, `unknown` says whose people are not known.
+        """
         points = np.asarray(initiatives.geometry.array)
         rows = np.flatnonzero(
             select_places(initiatives, parameters, today=today) & ~shapely.is_missing(points)
         )
         municipality = index.get_indexer(initiatives["ags"].array[rows])
         inside = municipality >= 0
+        shared = inside & ~unknown[municipality]
         fine = _is_one_of(initiatives["coordinate_precision"], FINE_PRECISIONS)[rows]
         latest = _latest_days(initiatives)[rows]
         kinds = {
@@ -163,8 +169,8 @@ class Places:
         order = np.lexsort((home, hashes))
         return cls(
             to_metres(spots.real, spots.imag),
-            sums(at, inside, len(spots)),
-            sums(at, inside & fixed, len(spots)),
+            sums(at, shared, len(spots)),
+            sums(at, shared & fixed, len(spots)),
             sums(at, fixed, len(spots)) > 0,
             hashes[order],
             home[order],

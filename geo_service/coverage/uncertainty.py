@@ -139,6 +139,7 @@ class Layouts:
         """Return how many places fall to each municipality by E2SFCA in each layout.
 
         What a place gives does not depend on other places, so each spot is worked out once.
+        Whom a place serves whose own people are unknown is not known: it gives nothing.
         Shape (municipalities, layouts).
         """
         return self.terrain.recent.get(("access", steps, self.key), lambda: self._access(steps))
@@ -153,7 +154,7 @@ class Layouts:
 
     def _access(self, steps: tuple[tuple[float, float], ...]) -> Floats:
         terrain, taken = self.terrain, self.taken()
-        used = taken.any(axis=0)
+        used = taken.any(axis=0) & np.repeat(~terrain.unknown[self.rows], SPOTS)
         shares = share_out(
             terrain.tree,
             terrain.people,

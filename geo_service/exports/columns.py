@@ -66,7 +66,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "places": Column("Orte", "Orte im Gebiet, die dem Filter entsprechen"),
     "places_per_10k": Column(
         "Orte je 10.000 Einwohner",
-        "Orte geteilt durch Einwohner (bei geladenem Bedarf: gezählte Menschen), mal 10.000",
+        "Orte geteilt durch Einwohner, mal 10.000; bei geladenem Bedarf durch gezählte Menschen,"
+        " dann ohne die Orte von Gemeinden ohne Angabe",
         4,
         "#,##0.00",
     ),

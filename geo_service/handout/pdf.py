@@ -27,7 +27,7 @@ def render_pdf(handout: Handout) -> bytes:
 
     Raises
     ------
-    HandoutError
+    TypesettingError
         If it cannot be set within the limits, or the fonts are missing.
     """
     return typeset(_TEMPLATE, _content(fit(handout)))

@@ -30,7 +30,7 @@ def render_report(report: Report) -> bytes:
 
     Raises
     ------
-    HandoutError
+    TypesettingError
         If it cannot be set within the limits of `typesetting`.
     """
     return typeset(_TEMPLATE, _content(report))

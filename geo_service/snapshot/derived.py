@@ -67,8 +67,13 @@ class Derived:
         Threads that ask for the same key wait for the one that makes it. A failure is not kept.
         """
         with self._lock:
-            slot = self._slots.setdefault(key, _Slot())
-            self._slots.move_to_end(key)
+            slot = self._slots.get(key)
+            if slot is None:
+                slot = self._slots[key] = _Slot()
+            else:
+                self._slots.move_to_end(key)
+        if slot.made:
+            return cast("T", slot.value)
         with slot.lock:
             if not slot.made:
                 self._fill(key, slot, make)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 STATES_KEPT: Final = 2
 
+LEAST_APART_S: Final = 0.05
+"""Between two questions to the store, whoever claims to have seen a later revision."""
+
 
 @dataclass(frozen=True, slots=True)
 class HolderStatus:
@@ -33,7 +36,8 @@ class HolderStatus:
 class SnapshotHolder:
     """Keeps the current snapshot of a store, for all threads of a process.
 
-    It asks the store at most once in `min_interval_s`, and only when somebody asks it. One
+    It asks the store at most once in `min_interval_s`, and only when somebody asks it; for whoever
+    has seen a later revision at once, but never twice in `LEAST_APART_S`. One
     thread then builds the new snapshot while the others are given the last one. When the
     store is out of reach the last good snapshot is served on; attempts get rarer, so that a
     store that hangs holds up one caller in ten seconds at the most.
@@ -50,6 +54,8 @@ class SnapshotHolder:
         The time of day, for `status`.
     min_interval_s
         Seconds between two questions to the store, >= 0.
+    sleep
+        Waits for so many seconds.
     """
 
     def __init__(
@@ -60,17 +66,21 @@ class SnapshotHolder:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
         min_interval_s: float = 1.0,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._territory = territory
         self._clock = clock
         self._now = now
         self._min_interval_s = min_interval_s
+        self._sleep = sleep
         self._states = Derived(max_values=STATES_KEPT)
         self._snapshot: Snapshot | None = None
         self._trouble: tuple[dt.datetime, str] | None = None
         self._next_question = clock()
         self._asking = threading.Lock()
+        self._asked_at = -LEAST_APART_S
+        self._questions = 0
 
     def current(self, *, at_least: int = 0) -> Snapshot:
         """Return the snapshot of the current revision, or of the last one that was read.
@@ -79,18 +89,22 @@ class SnapshotHolder:
         ----------
         at_least
             A revision that the caller has seen, perhaps from another process: where the last
-            one that was read is older, the store is asked at once.
+            one that was read is older, the store is asked at once: by one caller for all that
+            wait meanwhile.
 
         Raises
         ------
         StoreError
             If the store was never reached.
         """
-        served = self._snapshot
+        questions, served = self._questions, self._snapshot
         behind = served is not None and served.revision < at_least and not self._trouble
         if (self._due() or behind) and self._asking.acquire(blocking=served is None or behind):
             try:
-                if self._due() or (behind and self._snapshot is served):
+                if self._due():
+                    self._ask()
+                elif behind and self._questions == questions:  # none began since this was asked
+                    self._pause()
                     self._ask()
             finally:
                 self._asking.release()
@@ -137,8 +151,14 @@ class SnapshotHolder:
     def _due(self) -> bool:
         return self._clock() >= self._next_question
 
+    def _pause(self) -> None:
+        rest_s = self._asked_at + LEAST_APART_S - self._clock()
+        if rest_s > 0:
+            self._sleep(rest_s)
+
     def _ask(self) -> None:
-        asked_at = self._clock()
+        self._asked_at = asked_at = self._clock()
+        self._questions += 1
         try:
             self._refresh()
         except GeoServiceError as error:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from geo_service.errors import HandoutError
+from geo_service.errors import TypesettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def typeset(template: Path, data: Mapping[str, Any]) -> bytes:
 
     Raises
     ------
-    HandoutError
+    TypesettingError
         If it cannot be set within the limits, or the fonts are missing.
     """
     order = {
@@ -58,7 +58,7 @@ def typeset(template: Path, data: Mapping[str, Any]) -> bytes:
     # -I: neither the environment nor the working folder has a say in the child.
     command = [sys.executable, "-I", str(_PROCESS), str(_MEMORY_BYTES), str(_SECONDS)]
     if not _one_at_a_time.acquire(timeout=_WAIT_S):
-        raise HandoutError(f"expected a free place within {_WAIT_S:g} s, others still wait")
+        raise TypesettingError(f"expected a free place within {_WAIT_S:g} s, others still wait")
     try:
         done = subprocess.run(  # noqa: S603 (our own interpreter and file, no shell)
             command,
@@ -68,10 +68,10 @@ def typeset(template: Path, data: Mapping[str, Any]) -> bytes:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise HandoutError(f"expected a PDF within {_LONGEST_S:g} s, got none") from None
+        raise TypesettingError(f"expected a PDF within {_LONGEST_S:g} s, got none") from None
     finally:
         _one_at_a_time.release()
     if done.returncode != 0 or not done.stdout.startswith(b"%PDF"):
         reason = done.stderr.decode(errors="replace").strip()[-2000:]
-        raise HandoutError(f"typesetting ended with {done.returncode}: {reason}")
+        raise TypesettingError(f"typesetting ended with {done.returncode}: {reason}")
     return done.stdout

@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from flask import Flask, render_template, request
+from flask import Flask, redirect, render_template, request
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, TooManyRequests
+from werkzeug.routing import RequestRedirect
 
 from geo_service.config import static_dir, templates_dir
-from geo_service.errors import GeoServiceError, HandoutError, InputError, NotFoundError, StoreError
+from geo_service.errors import (
+    GeoServiceError,
+    InputError,
+    NotFoundError,
+    StoreError,
+    TypesettingError,
+)
 from geo_service.web.addresses import AddressFinder
-from geo_service.web.answers import HTML, Assets, Body, answer
+from geo_service.web.answers import HTML, NOT_KEPT, Assets, Body, answer
 from geo_service.web.api import api, api_page, problem
 from geo_service.web.area_pages import area_pages
 from geo_service.web.embed.builder import builders
@@ -52,7 +59,7 @@ STATUS: Final[dict[type[GeoServiceError], int]] = {
     InputError: 400,
     NotFoundError: 404,
     StoreError: 503,
-    HandoutError: 503,
+    TypesettingError: 503,
     GeoServiceError: 500,
 }
 """Which HTTP status an error of ours becomes; the first class that fits."""
@@ -136,6 +143,7 @@ def create_app(
     app.jinja_env.filters["markup"] = Markup
     init_languages(app, public_url=settings.public_url, headers=HEADERS)
     app.after_request(_add_headers)
+    app.after_request(_stay_here)  # the last one comes first
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GeoServiceError, _our_error)
     app.wsgi_app = RequestIds(app.wsgi_app)  # type: ignore[method-assign]
@@ -155,9 +163,27 @@ def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         if name.lower() not in given:  # quicker than nine searches by `setdefault`
             headers.add(name, value)
-    if "frame-ancestors 'none'" not in headers["Content-Security-Policy"]:
+    if "cache-control" not in given and response.location and request.query_string:
+        headers.add("Cache-Control", NOT_KEPT)
+    own = "content-security-policy" in given
+    if own and "frame-ancestors 'none'" not in headers["Content-Security-Policy"]:
         del headers["X-Frame-Options"]  # it cannot name hosts, and would contradict
     return response
+
+
+def _stay_here(response: Response) -> Response:
+    """Send on to the proper form of an address by its path, never to the Host that was named.
+
+    Flask hands such redirects to no error handler. A path that began with two slashes would
+    name a host again.
+    """
+    error = request.routing_exception if response.status_code == 308 else None
+    if not isinstance(error, RequestRedirect):
+        return response
+    path = "/" + error.new_url.split("/", 3)[-1].lstrip("/")
+    proper = redirect(path, 308)
+    proper.headers["Cache-Control"] = "no-store"
+    return cast("Response", proper)
 
 
 def _our_error(error: GeoServiceError) -> Response:
@@ -178,10 +204,7 @@ def _address_without(parameter: str) -> str:
 
 
 def _http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    if status < 400:  # a redirect to the proper address
-        return cast("Response", error.get_response())
-    response = _error_answer(status)
+    response = _error_answer(error.code or 500)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     if isinstance(error, TooManyRequests):

@@ -58,7 +58,7 @@ class AddressFinder:
         self._clock = clock
         self._asking = threading.Lock()
         self._keeping = threading.Lock()
-        self._answers: OrderedDict[Address, Found | None] = OrderedDict()
+        self._answers: OrderedDict[tuple[Address, str | None], Found | None] = OrderedDict()
         self._not_before = clock()
 
     def find(
@@ -78,9 +78,9 @@ class AddressFinder:
             Date of the answer.
         """
         with self._keeping:
-            if address in self._answers:
-                self._answers.move_to_end(address)
-                return self._answers[address]
+            if (address, ags) in self._answers:
+                self._answers.move_to_end((address, ags))
+                return self._answers[address, ags]
         if self._clock() < self._not_before or not self._asking.acquire(blocking=False):
             return Failed("", "gave_up", "busy")
         try:
@@ -99,7 +99,7 @@ class AddressFinder:
             return found
         kept = found if isinstance(found, Found) and _proves(found, ags, find_ags) else None
         with self._keeping:
-            self._answers[address] = kept
+            self._answers[address, ags] = kept
             while len(self._answers) > KEPT:
                 self._answers.popitem(last=False)
         return kept

@@ -18,9 +18,30 @@ from geo_service.web.stencils import Written
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["HTML", "Assets", "Body", "answer"]
+__all__ = [
+    "FOREVER",
+    "HTML",
+    "NOT_KEPT",
+    "ONE_DAY",
+    "PRIVATE",
+    "PUBLIC",
+    "Assets",
+    "Body",
+    "answer",
+    "caching",
+]
 
 HTML: Final = "text/html; charset=utf-8"
+PUBLIC: Final = "no-cache"
+"""May be kept by everyone, who asks each time whether it changed."""
+PRIVATE: Final = "private, no-cache"
+"""For what tells where somebody is or looks: no proxy may keep it."""
+NOT_KEPT: Final = "private, no-store"
+"""For what leads on to an address that may tell that."""
+ONE_DAY: Final = "public, max-age=86400"
+FOREVER: Final = "public, max-age=31536000, immutable"
+"""For addresses that change with their content."""
+
 _NOT_COMPRESSED: Final = ("image/png", "image/jpeg", "image/webp", "application/pdf", "font/")
 _MIMETYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -62,7 +83,12 @@ class Body:
         return gzip.compress(self.content, compresslevel=6, mtime=0)
 
 
-def answer(body: Body, *, cache: str = "no-cache", status: int = 200) -> Response:
+def caching(*, personal: bool) -> str:
+    """Return who may keep an answer: the asker alone where the question tells of a person."""
+    return PRIVATE if personal else PUBLIC
+
+
+def answer(body: Body, *, cache: str = PUBLIC, status: int = 200) -> Response:
     """Answer with `body` in the best encoding the client takes, or with 304."""
     asked = request.environ
     encoding = _encoding(body) if "HTTP_ACCEPT_ENCODING" in asked else None

@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, request, url_for
 
 from geo_service import maps
 from geo_service.errors import NotFoundError
-from geo_service.web.answers import Body, answer
+from geo_service.web.answers import ONE_DAY, Body, answer
 from geo_service.web.filters import Filter
 from geo_service.web.place_facts import nearest
 from geo_service.web.places import GROUP_NAMES, NO_KREIS
@@ -36,7 +36,6 @@ __all__ = ["area_counts", "area_pages"]
 
 area_pages = Blueprint("area_pages", __name__)
 
-ONE_DAY: Final = "public, max-age=86400"
 _NEARBY: Final = 3
 
 
@@ -154,10 +153,10 @@ def _area_body(view: View, area: Area, page: int) -> Body:
         "counts": area_counts(view),
         "listing": listing,
         "page_query": _page_query(page),
-        "people_per_place": _rounded(area.population, listing.total if listing else 0),
+        "people_per_place": _rounded(area.population, listing.found if listing else 0),
         "population_date": _population_date(view),
         "search": query_string(_filter_of(area)),
-        "nearby": () if listing is None or listing.total else _nearby(view, area),
+        "nearby": () if listing is None or listing.found else _nearby(view, area),
         "map": page_map(view, places_url, area.bounds, outline_url=outline_url),
         "groups": GROUP_NAMES,
         "border_note": view.border_note,

@@ -19,7 +19,7 @@ from geo_service.web.places import read_kreise
 from geo_service.web.wording import N_, gettext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from geo_service.schema import Level, Municipalities
     from geo_service.web.places import Place
@@ -69,9 +69,14 @@ class Area:
         return gettext(self.kind)
 
     @property
+    def short_name(self) -> str:
+        """Return the name as a list of its level needs it."""
+        return self.name.removeprefix(f"{_VG} ")
+
+    @property
     def sort_key(self) -> tuple[str, str]:
         """Order in lists."""
-        return fold(self.name.removeprefix(f"{_VG} ").removeprefix(f"{_LANDKREIS} ")), self.key
+        return fold(self.short_name.removeprefix(f"{_LANDKREIS} ")), self.key
 
 
 class AreaIndex:
@@ -118,6 +123,11 @@ class AreaIndex:
     def parents(self, area: Area) -> tuple[Area, ...]:
         """Return the areas above one, the Land first."""
         return tuple(self.areas[key] for key in area.path)
+
+    def within(self, area: Area, *, known: Collection[str] = ()) -> str:
+        """Say in which Verbandsgemeinde and Kreis one lies, but for those of `known` keys."""
+        keys = (key for key in reversed(area.path) if len(key) != 2 and key not in known)
+        return ", ".join(self.areas[key].name.replace(f"{_VG} ", "VG ") for key in keys)
 
     def neighbours(self, area: Area) -> tuple[Area, ...]:
         """Return the areas of the same kind that share a border with one, not only a point.

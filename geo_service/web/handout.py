@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, request, url_for
@@ -13,7 +13,7 @@ from flask import Blueprint, request, url_for
 from geo_service import handout as paper
 from geo_service.handout import Ground, Handout, HandoutPlace, Outline, Town, Words
 from geo_service.web import wording
-from geo_service.web.answers import Body, answer
+from geo_service.web.answers import Body, answer, caching
 from geo_service.web.choices import chosen_of
 from geo_service.web.filters import Filter
 from geo_service.web.languages import SOURCE, language
@@ -37,9 +37,6 @@ __all__ = ["handouts"]
 
 handouts = Blueprint("handout", __name__)
 handouts.add_app_template_filter(paper.short_address, "short_address")
-
-PRIVATE: Final = "private, no-cache"
-"""For what tells where a visitor is or looks: no proxy may keep it."""
 
 
 @handouts.get("/handzettel")
@@ -77,7 +74,7 @@ def _asked() -> tuple[View, Filter]:
 
 
 def _answer(query: Filter, body: Body) -> Response:
-    return answer(body, cache=PRIVATE if query.near or query.where else "no-cache")
+    return answer(body, cache=caching(personal=query.personal))
 
 
 def _render(view: View, query: Filter, root: str) -> Body:
@@ -106,7 +103,7 @@ class _Head:
 
 def _handout(view: View, query: Filter, root: str) -> Handout:
     located = view.locate(query)
-    listing = ListPage(view, query, 1, located, view.select(query, located))
+    listing = ListPage(view, view.select(query, located), 1, query, located)
     head = _head(view, listing)
     spot = listing.selection.spot
     if spot and not spot.ags and listing.selection.is_nearest:

@@ -28,6 +28,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.wrappers import Response as PlainResponse
 
 from geo_service.config import translations_dir
+from geo_service.web.answers import NOT_KEPT, ONE_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -127,7 +128,7 @@ def _to_folder(root: str, code: str, environ: WSGIEnvironment) -> PlainResponse:
     """Send ``/ar`` on to ``/ar/``."""
     query = environ.get("QUERY_STRING", "")
     address = f"{quote(root)}/{code}/" + (f"?{query}" if query else "")
-    headers = {"Location": address, "Cache-Control": "public, max-age=86400"}
+    headers = {"Location": address, "Cache-Control": NOT_KEPT if query else ONE_DAY}
     return PlainResponse(status=308, headers=headers)
 
 
@@ -301,7 +302,7 @@ def _greet() -> PlainResponse | None:
     if wanted is SOURCE:
         return None
     answer = redirect(f"{request.script_root}/{wanted.code}/", 302)
-    answer.headers["Cache-Control"] = "private, no-store"
+    answer.headers["Cache-Control"] = NOT_KEPT
     return answer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from markupsafe import escape
 
@@ -13,12 +13,15 @@ from geo_service.web.choices import AreaChoice, Count, Dimmed
 from geo_service.web.filters import FACETS, MAY_BE_SILENT, RADII_KM, round_km
 from geo_service.web.languages import language
 from geo_service.web.places import NO_KREIS
-from geo_service.web.queries import query_pairs, query_string
+from geo_service.web.queries import query_pairs, query_string, radius_addresses
 from geo_service.web.stencils import Stencil, Written
 from geo_service.web.wording import gettext, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from geo_service.web.filters import Filter, Selection
     from geo_service.web.languages import Language
@@ -27,10 +30,7 @@ if TYPE_CHECKING:
     from geo_service.web.site import View
     from geo_service.web.timetable import Opening
 
-__all__ = ["PER_PAGE", "Entry", "ListPage", "Option", "distance_text", "entries"]
-
-PER_PAGE: Final = 60
-"""Places on one page of the list: 60 cards are about 15 KB compressed."""
+__all__ = ["Entry", "ListPage", "ListedPage", "Option", "distance_text", "entries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +95,15 @@ def distance_text(selection: Selection, number: int) -> str | None:
 
 
 @dataclass(frozen=True)
-class ListPage:
-    """A page of the list with what surrounds it, ready to be written."""
+class ListedPage:
+    """One page of the list of a selection; `page` counts from 1."""
 
     view: View
-    asked: Filter
-    page: int
-    located: Located
     selection: Selection
-    notice: str = ""
+    page: int
 
-    @property
-    def query(self) -> Filter:
-        """Return the choice, with the area that was typed as a place."""
-        return self.selection.query
+    per_page: ClassVar[int] = 60
+    """Places on one page: 60 cards are about 15 KB compressed."""
 
     @property
     def found(self) -> int:
@@ -118,17 +113,22 @@ class ListPage:
     @property
     def pages(self) -> int:
         """How many pages the list has, at least 1."""
-        return max(1, -(-self.found // PER_PAGE))
+        return max(1, -(-self.found // self.per_page))
 
     @property
     def first(self) -> int:
         """Number of the first place of this page, counted from 1."""
-        return (self.page - 1) * PER_PAGE + 1
+        return (self.page - 1) * self.per_page + 1
 
     @property
     def last(self) -> int:
         """Number of the last place of this page."""
-        return min(self.page * PER_PAGE, self.found)
+        return min(self.page * self.per_page, self.found)
+
+    @property
+    def numbers(self) -> NDArray[np.intp]:
+        """Numbers of the places of this page, in the order of the list."""
+        return self.selection.numbers[self.first - 1 : self.last]
 
     @property
     def placed(self) -> int:
@@ -140,12 +140,24 @@ class ListPage:
         """How many of the places found are on the map only roughly."""
         return self.selection.rough
 
+
+@dataclass(frozen=True)
+class ListPage(ListedPage):
+    """A page of the list with what surrounds it, ready to be written."""
+
+    asked: Filter
+    located: Located
+    notice: str = ""
+
+    @property
+    def query(self) -> Filter:
+        """Return the choice, with the area that was typed as a place."""
+        return self.selection.query
+
     @cached_property
     def shown(self) -> list[tuple[str, list[Entry]]]:
         """Return the places of this page under headings: Kreise, or none by distance."""
-        cards = entries(
-            self.view, self.selection, self.selection.numbers[self.first - 1 : self.last]
-        )
+        cards = entries(self.view, self.selection, self.numbers)
         if self.selection.spot:
             return [(self._by_distance, cards)] if cards else []
         groups: list[tuple[str, list[Entry]]] = []
@@ -218,7 +230,7 @@ class ListPage:
         """Return the radius as the search for a place carries it along."""
         return [pair for pair in self.place_fields if pair[0] == "umkreis"]
 
-    @property
+    @cached_property
     def place_fields(self) -> list[tuple[str, str]]:
         """Return the place as the form of filters carries it along."""
         return query_pairs(self.query.place)
@@ -252,13 +264,13 @@ class ListPage:
     @property
     def radii(self) -> list[Option]:
         """Return the radii to choose from."""
-        counts = self.selection.radius_counts()
+        counts, addresses = self.selection.radius_counts(), radius_addresses(self.query)
         return [
             Option(
                 gettext("%(length)s km", length=wording.number(radius)),
                 counts[radius],
                 radius == self.query.radius_km,
-                query_string(replace(self.query, radius_km=radius)),
+                addresses[radius],
             )
             for radius in RADII_KM
         ]

@@ -11,7 +11,16 @@ from flask import Blueprint, current_app, redirect, render_template, request, ur
 
 from geo_service.errors import NotFoundError, QueryError, StoreError
 from geo_service.schema import Failed, Level
-from geo_service.web.answers import HTML, Body, answer
+from geo_service.web.answers import (
+    FOREVER,
+    HTML,
+    NOT_KEPT,
+    ONE_DAY,
+    PUBLIC,
+    Body,
+    answer,
+    caching,
+)
 from geo_service.web.choices import Choices
 from geo_service.web.filters import Filter
 from geo_service.web.languages import neutral_url_for
@@ -42,11 +51,8 @@ __all__ = ["pages"]
 
 pages = Blueprint("pages", __name__)
 
-ONE_DAY: Final = "public, max-age=86400"
-PRIVATE: Final = "private, no-cache"
 PRIVATE_DAY: Final = "private, max-age=86400"
-"""For what tells where a visitor is or looks: no proxy may keep it."""
-FOREVER: Final = "public, max-age=31536000, immutable"
+"""For what somebody types: their browser may keep it, no proxy."""
 
 
 @pages.get("/")
@@ -64,14 +70,13 @@ def start() -> Response:
     page = read_page(request.args, pages=10**6)
 
     def make() -> Body:
-        listing = ListPage(view, asked, page, located, view.select(asked, located), notice)
+        listing = ListPage(view, view.select(asked, located), page, asked, located, notice)
         read_page(request.args, pages=listing.pages)
         quality = 3 if asked.personal else 5  # a third of the time, an eighth more bytes
         return Body(_write_start(view, listing), HTML, view.snapshot.revision, quality)
 
-    private = asked.near or asked.where
     body = view.kept(asked, ("start", asked, page), make)
-    return answer(body, cache=PRIVATE if private else "no-cache")
+    return answer(body, cache=caching(personal=asked.personal))
 
 
 @pages.get("/vorschlaege")
@@ -103,9 +108,7 @@ def places_data() -> Response:
     """Give the places of a choice that have a point, for the map."""
     view = the_site().view()
     query = _query(view)
-    return answer(
-        view.map_places(query), cache=PRIVATE if query.near or query.where else "no-cache"
-    )
+    return answer(view.map_places(query), cache=caching(personal=query.personal))
 
 
 @pages.get("/daten/grenzen/<level>.geojson")
@@ -141,7 +144,7 @@ def static(name: str) -> Response:
     if body is None:
         raise NotFoundError(gettext("Diese Datei gibt es nicht."))
     current = request.args.get("v") == assets.version(name)
-    return answer(body, cache=FOREVER if current else "no-cache")
+    return answer(body, cache=FOREVER if current else PUBLIC)
 
 
 @pages.get("/healthz")
@@ -206,7 +209,7 @@ def _ask_online(site: Site, view: View, asked: Filter, located: Located) -> tupl
 
 def _elsewhere(query: str) -> Response:
     response = redirect(url_for("pages.start") + query, 303)
-    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Cache-Control"] = NOT_KEPT
     return cast("Response", response)
 
 

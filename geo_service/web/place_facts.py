@@ -307,6 +307,23 @@ _SITES: Final = frozenset({"begegnung", "haus"})
 """Groups whose places are buildings to visit; the others are organisations."""
 
 
+_DAY: Final = "(?:Mo|Tu|We|Th|Fr|Sa|Su)"
+_SPAN: Final = "(?:[01][0-9]|2[0-3]):[0-5][0-9]-(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_WEEKLY: Final = re.compile(rf"({_DAY}(?:[,-]{_DAY})*) ({_SPAN}(?:,{_SPAN})*)", re.ASCII)
+
+
+def _plain_hours(text: str | None) -> list[str] | None:
+    """Return hours as https://schema.org/openingHours has them, None where that cannot say them.
+
+    It knows days and times alone: no week of the month, no open end, nothing that is unsure.
+    """
+    rule = parse_hours(text).rule if text else None
+    parts = [_WEEKLY.fullmatch(part) for part in rule.split("; ")] if rule else [None]
+    if None in parts:
+        return None
+    return [f"{part[1]} {span}" for part in parts if part for span in part[2].split(",")]
+
+
 def json_ld(place: Place, *, url: str, land: str | None) -> dict[str, Any]:
     """Return the place in the terms of schema.org; what is unknown is left out.
 
@@ -327,8 +344,8 @@ def json_ld(place: Place, *, url: str, land: str | None) -> dict[str, Any]:
         point = {"@type": "GeoCoordinates", "latitude": place.lat, "longitude": place.lon}
     said = _known({"name": place.name, "url": url, "address": address, "sameAs": place.website})
     if place.group in _SITES:
-        rule = parse_hours(place.hours).rule if place.hours else None
-        own = {"@type": "CivicStructure", **said, "geo": point, "openingHours": rule}
+        hours = _plain_hours(place.hours)
+        own = {"@type": "CivicStructure", **said, "geo": point, "openingHours": hours}
         return {"@context": "https://schema.org", **_known(own)}
     where = {"@type": "Place", "address": address, "geo": point} if point else None
     parent = {"@type": "Organization", "name": place.organisation} if place.organisation else None

@@ -35,8 +35,10 @@ __all__ = [
     "MAX_TEXT",
     "AddressError",
     "check_encoding",
+    "is_utf8",
     "query_pairs",
     "query_string",
+    "radius_addresses",
     "read_filter",
     "read_page",
     "read_text",
@@ -77,12 +79,23 @@ def check_encoding(query: bytes) -> None:
     QueryError
         If it is not.
     """
+    if not is_utf8(query):
+        raise QueryError(_unreadable())
+
+
+def is_utf8(query: bytes) -> bool:
+    """Tell whether a query string is UTF-8.
+
+    >>> is_utf8(b"q=N%C3%A4hen"), is_utf8(b"q=N%E4hen")
+    (True, False)
+    """
     if b"%" not in query and query.isascii():
-        return
+        return True
     try:
-        unquote_to_bytes(query.replace(b"+", b" ")).decode("utf-8")
+        unquote_to_bytes(query).decode("utf-8")
     except UnicodeDecodeError:
-        raise QueryError(_unreadable()) from None
+        return False
+    return True
 
 
 def read_filter(
@@ -189,6 +202,20 @@ def query_string(query: Filter, *, page: int = 1) -> str:
     pairs = query_pairs(query, page=page)
     said = "&".join([f"{name}={quote(value, safe=',')}" for name, value in pairs])
     return f"?{said}" if said else ""
+
+
+def radius_addresses(query: Filter) -> dict[int, str]:
+    """Return the query string of a set around a point for each radius.
+
+    >>> radius_addresses(Filter(where="Mainz", kinds=("haus",)))[5]
+    '?ort=Mainz&umkreis=5&art=haus'
+    """
+    where = query_string(Filter(where=query.where, near=query.near))
+    rest = query_string(query.anywhere).replace("?", "&", 1)
+    return {
+        radius: where + (f"&umkreis={radius}" if radius != DEFAULT_RADIUS_KM else "") + rest
+        for radius in RADII_KM
+    }
 
 
 def _one(args: MultiDict[str, str], name: str) -> str:

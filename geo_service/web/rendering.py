@@ -12,7 +12,7 @@ from geo_service import maps
 from geo_service.web.answers import HTML, Body
 from geo_service.web.areas import AreaIndex
 from geo_service.web.languages import neutral_url_for
-from geo_service.web.listing import PER_PAGE, entries
+from geo_service.web.listing import ListedPage, entries
 from geo_service.web.tiles import tile_layer
 
 if TYPE_CHECKING:
@@ -62,44 +62,18 @@ def page_map(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceList:
-    """A page of a list of places, under headings. `first` and `last` count from 1."""
+@dataclass(frozen=True)
+class PlaceList(ListedPage):
+    """A page of a list of places, under headings."""
 
     groups: tuple[tuple[str, list[Entry]], ...]
-    total: int
-    rough: int
-    placed: int
-    page: int
-
-    @property
-    def pages(self) -> int:
-        """How many pages the list has, at least 1."""
-        return max(1, -(-self.total // PER_PAGE))
-
-    @property
-    def first(self) -> int:
-        """Number of the first place of this page."""
-        return (self.page - 1) * PER_PAGE + 1
-
-    @property
-    def last(self) -> int:
-        """Number of the last place of this page."""
-        return min(self.page * PER_PAGE, self.total)
 
 
 def list_places(
     view: View, selection: Selection, *, page: int, heading: Callable[[Place], str]
 ) -> PlaceList:
     """Return a page of `selection`, its places gathered under their headings."""
-    start = (page - 1) * PER_PAGE
     groups: dict[str, list[Entry]] = {}
-    for entry in entries(view, selection, selection.numbers[start : start + PER_PAGE]):
+    for entry in entries(view, selection, ListedPage(view, selection, page).numbers):
         groups.setdefault(heading(entry.place), []).append(entry)
-    return PlaceList(
-        groups=tuple(groups.items()),
-        total=len(selection.numbers),
-        rough=selection.rough,
-        placed=selection.placed,
-        page=page,
-    )
+    return PlaceList(view, selection, page, tuple(groups.items()))

@@ -17,7 +17,7 @@ from babel import Locale
 from babel.dates import format_date, format_skeleton, get_day_names
 from babel.numbers import format_decimal
 
-from geo_service.formats import german_date, german_distance, german_number, german_percent
+from geo_service.formats import german_date, german_number, german_percent
 from geo_service.web.languages import SOURCE, language, translated, translated_count
 
 if TYPE_CHECKING:
@@ -122,15 +122,21 @@ def percent(share: float | None, decimals: int = 1, *, missing: str = "") -> str
 
 
 def distance(length_m: float | None, *, missing: str = "") -> str:
-    """Return a length in metres as a reader says it: tens of metres, then kilometres."""
-    if language() is SOURCE:
-        return german_distance(length_m, missing=missing)
+    """Return a length in metres in tenths of a kilometre: points are known to about 100 m."""
     if length_m is None or length_m != length_m:
         return missing
-    tens = math.floor(length_m / 10 + 0.5) * 10
-    if tens < 1000:
-        return gettext("%(length)s m", length=number(tens))
-    return gettext("%(length)s km", length=number(length_m / 1000, 1 if length_m < 99_950 else 0))
+    tenths = math.floor(length_m / 100 + 0.5)
+    if tenths >= 1000:
+        tenths = 10 * math.floor(length_m / 1000 + 0.5)
+    return _tenths_of_km(tenths, language())
+
+
+@lru_cache(maxsize=4096)
+def _tenths_of_km(tenths: int, _language: Language) -> str:
+    """Write a distance that is rounded already, of which pages have sixty."""
+    if tenths < 1:
+        return gettext("unter %(length)s km", length=number(0.1, 1))
+    return gettext("%(length)s km", length=number(tenths / 10, 0 if tenths >= 1000 else 1))
 
 
 def date(day: dt.date | str | None, *, missing: str = "") -> str:

@@ -101,9 +101,11 @@ class BegegnungsorteKarte extends HTMLElement {
 
   /** @param {URL} address @param {string} attribute @param {string} parameter */
   #add(address, attribute, parameter) {
-    for (const value of (this.getAttribute(attribute) ?? "").split(",")) {
-      if (value.trim()) address.searchParams.append(parameter, value.trim());
-    }
+    const texts = (this.getAttribute(attribute) ?? "").split(",");
+    const values = texts.map((text) => text.trim()).filter(Boolean);
+    // An empty lock would hold nothing: it goes out as it is, and the frame refuses it.
+    const empty = parameter.startsWith("fest-") && this.hasAttribute(attribute) && !values.length;
+    for (const value of empty ? [""] : values) address.searchParams.append(parameter, value);
   }
 
   #hear = (/** @type {MessageEvent} */ event) => {

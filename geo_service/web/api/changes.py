@@ -16,6 +16,7 @@ from geo_service.web.api.operations import Operation, operation
 from geo_service.web.api.parameters import ParameterError, several, whole_number
 from geo_service.web.api.records import Found, language_counts
 from geo_service.web.api.schemas import reference
+from geo_service.web.limits import charge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from geo_service.web.api.operations import Asked
 
 _MOST_REVISIONS: Final = 999_999_999
+
+FREE_RECORDS: Final = 100
+"""Beyond, sending the records counts towards the budget of files: a page of `/initiatives`."""
 
 
 @operation(
@@ -58,7 +62,9 @@ _MOST_REVISIONS: Final = 999_999_999
         example="changes?since_revision=0&include=records",
         refusals={
             409: "There is no such revision, or what changed since is no longer known: pull"
-            " everything."
+            " everything.",
+            429: f"Too many answers with more than {FREE_RECORDS} records, or other files, for one"
+            " address; Retry-After says when to ask again.",
         },
     )
 )
@@ -75,6 +81,8 @@ def changes(asked: Asked, format_: Format) -> Response:
     created = np.flatnonzero(first > since)
     updated = np.flatnonzero((last > since) & (first <= since))
     removed = _removed(edition, log, since) if since else []
+    if "records" in asked["include"] and len(created) + len(updated) > FREE_RECORDS:
+        charge("files")
 
     def pieces() -> Iterator[bytes]:
         ids = edition.index.ids

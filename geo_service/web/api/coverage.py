@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from geo_service.exports import plain_rows, render_coverage
 from geo_service.schema import COVERAGE_COLUMNS
-from geo_service.web.answers import Body, answer
-from geo_service.web.api.media import MEDIA_TYPES, PUBLIC, to_json
+from geo_service.web.answers import PUBLIC, Body, answer
+from geo_service.web.api.media import MEDIA_TYPES, to_json
 from geo_service.web.api.operations import Operation, operation
 from geo_service.web.api.parameters import ParameterError, choice, pattern
 from geo_service.web.api.planners import (
@@ -41,7 +41,11 @@ if TYPE_CHECKING:
     from geo_service.web.planning.query import Choice
     from geo_service.web.site import View
 
-_OTHER_BORDERS: Final = {"stand": ("state", "a state in the borders of today", 409)}
+_REFUSALS: Final = {
+    "stand": ("state", "a state in the borders of today", 409),
+    "umkreis": ("radius_m", "a shorter radius, or fewer places: this takes too long", 422),
+}
+"""What the planners' pages refuse, by the names that programs use."""
 
 
 @operation(
@@ -53,7 +57,8 @@ _OTHER_BORDERS: Final = {"stand": ("state", "a state in the borders of today", 4
         " places, people within the radius, distances, E2SFCA, the judgement whether an area is"
         " a gap, and from `…_low` to `…_high` what figures are in nine of ten layouts of the"
         " roughly located places. `whole` is the same for all of them together. What cannot be"
-        " said is null, and `missing` has the reason. Formulas are in docs/coverage.md.",
+        " said is null, and `missing` has the reason. Formulas are in docs/coverage.md. The"
+        " number of requests is limited.",
         parameters=(
             choice("level", PLANNING_LEVELS, "Level of the areas.", default="verbandsgemeinde"),
             *PARAMETERS,
@@ -82,6 +87,10 @@ _OTHER_BORDERS: Final = {"stand": ("state", "a state in the borders of today", 4
             409: "Each parameter can be read, but they do not go together: `within` names a"
             " municipality, or a Verbandsgemeinde beside `level=kreis`; `state` beside `demand`;"
             " or the state is of other borders.",
+            422: "The question is too large: the people are in a fine grid, and too many places are"
+            " within so long a radius; waiting does not help.",
+            429: "Too many questions, or other files, for one address; Retry-After says when to"
+            " ask again.",
         },
     )
 )
@@ -90,7 +99,9 @@ def coverage(asked: Asked, format_: Format) -> Response:
     view, chosen = _asked(asked)
     simplified = asked["simplification_m"] if format_ == "geojson" else ""
     make = partial(_body, view, chosen, format_, simplified)
-    response = answer(kept(view, ("api", format_, simplified, chosen), make), cache=PUBLIC)
+    with as_problems(asked, _REFUSALS):
+        body = kept(view, ("api", format_, simplified, chosen), make)
+    response = answer(body, cache=PUBLIC)
     if format_ == "csv":  # a table of plain cells has no room for notes
         address = neutral_url_for("planning.describe_csv") + query_string(chosen)
         link = f'<{address}>; rel="describedby"; type="application/csvm+json"'
@@ -109,7 +120,7 @@ def _asked(asked: Asked) -> tuple[View, Choice]:
     if len(chosen.area) == 9 and chosen.level == "kreis":
         expected = "verbandsgemeinde or gemeinde within a Verbandsgemeinde"
         raise ParameterError("level", expected, chosen.level, status=409)
-    with as_problems(asked, _OTHER_BORDERS):
+    with as_problems(asked, _REFUSALS):
         return (as_it_was(view, state) if state else view), chosen
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Cursor", "question_of", "read_cursor"]
 
 _EXPECTED: Final = "one that an answer to the same question gave"
+_MOST: Final = 2**53
+"""Revisions and distances are whole numbers from 0 to this, which floats still tell apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def read_cursor(text: str, question: str, kind: type) -> Cursor:
     wanted = {"asked": str, "revision": int, "first": kind, "id": str}
     given = (asked, revision, first, record_id)
     fits = all(type(one) is type_ for one, type_ in zip(given, wanted.values(), strict=True))
-    if not fits or asked != question:
+    counts = all(0 <= one <= _MOST for one in given if type(one) is int)
+    if not fits or not counts or asked != question:
         raise ParameterError("cursor", _EXPECTED, text, status=409)
     return Cursor(revision, (first, record_id))

@@ -12,9 +12,10 @@ from flask import request
 
 from geo_service.opening_hours import TIME_ZONE, parse_hours, state_at
 from geo_service.schema import CATEGORIES, PUBLIC_COLUMNS, THEMES, WHEELCHAIR
+from geo_service.web.answers import caching
 from geo_service.web.api.cursors import Cursor, question_of, read_cursor
 from geo_service.web.api.edition import present
-from geo_service.web.api.media import MEDIA_TYPES, PRIVATE, PUBLIC, csv_text, send, send_stream
+from geo_service.web.api.media import MEDIA_TYPES, csv_text, send, send_stream
 from geo_service.web.api.operations import Operation, operation
 from geo_service.web.api.parameters import (
     ParameterError,
@@ -226,8 +227,7 @@ def initiatives(asked: Asked, format_: Format) -> Response:
     cursor = _cursor(asked, question, order)
     view, edition = present(at_least=cursor.revision if cursor else 0)
     walk = _walk(view, edition, asked, order, cursor)
-    private = asked["near"] or asked["bbox"] or asked["q"]
-    cache = PRIVATE if private else PUBLIC
+    cache = caching(personal=bool(asked["near"] or asked["bbox"] or asked["q"]))
     tag = edition.tag(format_, request.script_root, request.path, request.query_string)
     if asked["limit"] == ALL:
         pieces = partial(_whole, edition, edition.index.find(walk), format_, asked)

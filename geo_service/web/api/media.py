@@ -15,15 +15,13 @@ import brotli
 from flask import Response, request
 
 from geo_service.formats import neutralise_cell
-from geo_service.web.answers import Body, answer
+from geo_service.web.answers import PUBLIC, Body, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "MEDIA_TYPES",
-    "PRIVATE",
-    "PUBLIC",
     "Format",
     "TaggedBody",
     "chosen_format",
@@ -40,9 +38,6 @@ MEDIA_TYPES: Final[Mapping[Format, str]] = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
 }
-PUBLIC: Final = "no-cache"
-PRIVATE: Final = "private, no-cache"
-"""For what tells where somebody is or looks: no proxy may keep it."""
 
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 

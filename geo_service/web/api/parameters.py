@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import unquote_to_bytes
+
+from geo_service.web.queries import is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -163,20 +164,15 @@ def read(args: MultiDict[str, str], parameters: tuple[Parameter, ...]) -> dict[s
 
 
 def check_encoding(query: bytes) -> None:
-    """Refuse a query string that is not UTF-8, or that holds a null character.
+    """Refuse a query string that is not UTF-8.
 
     Raises
     ------
     ParameterError
         If it is not.
     """
-    if b"%" not in query and query.isascii():
-        return
-    try:
-        unquote_to_bytes(query.replace(b"+", b" ")).decode("utf-8")
-    except UnicodeDecodeError:
-        got = query.decode("ascii", "backslashreplace")
-        raise ParameterError("query", "UTF-8", got) from None
+    if not is_utf8(query):
+        raise ParameterError("query", "UTF-8", query.decode("ascii", "backslashreplace"))
 
 
 # ------------------------------------------------------------------------ kinds of value

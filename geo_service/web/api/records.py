@@ -55,6 +55,10 @@ _MOST_OF_BLOCK: Final = 65_536
 _FEW: Final = 2048
 """So many rows are measured as quickly as the tree is asked."""
 
+_NAME_KEY: Final = 100
+"""So many characters of a folded name order it: a cursor holds them, and one letter may fold to
+eighteen."""
+
 _write: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _TO_METRIC: Final = Transformer.from_crs(WGS84, METRIC_CRS, always_xy=True)
 
@@ -360,7 +364,7 @@ class RecordIndex:
 
     @cached_property
     def _names(self) -> list[str]:
-        return [fold(name or "") for name in self.column("name")]
+        return [fold(name or "")[:_NAME_KEY] for name in self.column("name")]
 
     @cached_property
     def _name_order(self) -> NDArray[np.intp]:

@@ -222,8 +222,15 @@ _SITE: Final = object_of(
                     {
                         "name": TEXT,
                         "ags": TEXT,
-                        "loss": {"type": "number"},
-                        "loss_share": {"type": "number"},
+                        "loss": {
+                            "type": "number",
+                            "description": "People fewer, or metres more on average (`pmedian`).",
+                        },
+                        "loss_share": {
+                            "type": "number",
+                            "description": "Of the people whom all sites reach anew, or of the"
+                            " average distance with them (`pmedian`).",
+                        },
                     }
                 )
             ),

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from geo_service.siting import MAX_SITES, OBJECTIVES
-from geo_service.web.answers import Body, answer
-from geo_service.web.api.media import MEDIA_TYPES, PUBLIC, to_json
+from geo_service.web.answers import PUBLIC, Body, answer
+from geo_service.web.api.media import MEDIA_TYPES, to_json
 from geo_service.web.api.operations import Operation, operation
 from geo_service.web.api.parameters import (
     Parameter,

@@ -9,8 +9,9 @@ import numpy as np
 
 from geo_service import maps
 from geo_service.schema import LEVELS
+from geo_service.web.answers import ONE_DAY, PRIVATE
 from geo_service.web.api.edition import present
-from geo_service.web.api.media import PRIVATE, csv_text, send, tag_of, to_json
+from geo_service.web.api.media import csv_text, send, tag_of, to_json
 from geo_service.web.api.operations import Operation, operation
 from geo_service.web.api.parameters import ParameterError, choice, pattern
 from geo_service.web.api.schemas import CSV, reference
@@ -39,7 +40,6 @@ EXPECTED_AREA: Final = "the key of an area that exists (/api/v1/areas lists them
 TOLERANCES_M: Final = ("0", "50", "100", "200", "500", "1000")
 """How far borders may be thinned: a fixed list, so that each is made and kept once."""
 
-_DAY: Final = "public, max-age=86400"
 _LEVEL: Final = "Only areas of this level."
 
 
@@ -210,7 +210,7 @@ def area(asked: Asked, format_: Format, key: str) -> Response:
 def boundaries(asked: Asked, format_: Format) -> Response:
     """Give the borders of a level."""
     content, tag = borders_of(the_site().view(), asked["level"], asked["simplification_m"])
-    return send(content, format_, tag, cache=_DAY)
+    return send(content, format_, tag, cache=ONE_DAY)
 
 
 def borders_of(view: View, level: Level, tolerance: str) -> tuple[bytes, str]:

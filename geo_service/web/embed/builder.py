@@ -187,6 +187,7 @@ def _read(view: View, args: MultiDict[str, str]) -> tuple[Embed, int | None]:
         (LOCK + name if name in locked else name, value)
         for name, values in given.items()
         for value in values
+        if value.strip()
     ]
     pairs += [(name, args[name]) for name in ("farbe", "start", "partner") if args.get(name)]
     show = read_text(args, "ansicht") or SHOWS[0]

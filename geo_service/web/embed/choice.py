@@ -149,7 +149,14 @@ def _read_locked(args: MultiDict[str, str], view: View) -> Filter:
     """Read the lock; a lock that we do not have is refused, because nothing would hold it."""
     pairs = [(name.removeprefix(LOCK), value) for name, value in args.items(multi=True)
              if name.startswith(LOCK)]  # fmt: skip
-    for name, _ in pairs:
+    for name, value in pairs:
+        if not value.strip():  # an empty variable of a template would show everything
+            said = gettext(
+                "Die Angabe „%(name)s“ ist leer. Leer hält sie nichts fest: Nennen Sie einen Wert"
+                " oder lassen Sie sie weg.",
+                name=LOCK + name,
+            )
+            raise AddressError(LOCK + name, said)
         if name not in LOCKABLE:
             known = ", ".join(LOCKABLE)
             said = gettext(

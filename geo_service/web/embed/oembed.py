@@ -24,6 +24,7 @@ from geo_service.web.themes import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 __all__ = ["discovery", "oembeds"]
 
@@ -33,14 +34,16 @@ DAY_S: Final = 86_400
 MOST_URL: Final = 2_000
 """Most characters of an address that is asked for."""
 
+_PORTS: Final = {"http": 80, "https": 443}
+
 
 @oembeds.get("/oembed")
 def oembed() -> Response:
     """Answer what shows one of our pages in a frame: JSON, or XML where that is asked for."""
-    wanted = read_text(request.args, "format") or "json"
-    if wanted not in ("json", "xml"):
-        return _plain(501, "format: expected json or xml")
     try:
+        wanted = read_text(request.args, "format") or "json"
+        if wanted not in ("json", "xml"):
+            return _plain(501, "format: expected json or xml")
         content = _content(the_site().view())
     except NotFoundError as error:
         return _plain(404, str(error))
@@ -94,14 +97,14 @@ def _embed_of(view: View, url: str) -> tuple[str, Embed]:
     NotFoundError
         If it is not an address of ours, or of nothing that can be embedded.
     """
+    base = urlsplit(public_address(neutral_url_for("pages.start")))
     try:
         parts = urlsplit(url)
+        ours = not (parts.scheme or parts.netloc) or _origin(parts) == _origin(base)
     except ValueError:
         raise NotFoundError("url: expected an address of this service") from None
-    base = urlsplit(public_address(neutral_url_for("pages.start")))
-    other = (parts.scheme, parts.netloc) not in {("", ""), (base.scheme, base.netloc)}
     path = unquote(parts.path)
-    if other or not path.startswith(base.path):
+    if not ours or not path.startswith(base.path):
         raise NotFoundError("url: expected an address of this service")
     path = path[len(base.path) :]
     code, slash, rest = path.partition("/")
@@ -111,6 +114,21 @@ def _embed_of(view: View, url: str) -> tuple[str, Embed]:
         code = ""
     args = MultiDict(parse_qsl(parts.query, keep_blank_values=True))
     return code, _read(view, path, args)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return what two addresses of one service have in common, however they are written.
+
+    Who names a user means no address of ours: ``http://us@them/``.
+
+    Raises
+    ------
+    ValueError
+        If the port is none, or a user is named.
+    """
+    if "@" in parts.netloc:
+        raise ValueError("expected no user in an address")
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _read(view: View, path: str, args: MultiDict[str, str]) -> Embed:

@@ -12,7 +12,7 @@ from geo_service import maps
 from geo_service.errors import InputError, NotFoundError, StoreError
 from geo_service.schema import THEMES
 from geo_service.web import wording
-from geo_service.web.answers import HTML, Body, answer
+from geo_service.web.answers import FOREVER, HTML, NOT_KEPT, PRIVATE, Body, answer
 from geo_service.web.choices import chosen_of
 from geo_service.web.embed.choice import PER_PAGE, Embed, read_embed, select
 from geo_service.web.embed.colour import DEFAULT, accent_css, is_colour
@@ -20,7 +20,7 @@ from geo_service.web.embed.frames import Refusal, frame_headers, partner_hosts, 
 from geo_service.web.embed.oembed import discovery
 from geo_service.web.filters import TIMES, Filter
 from geo_service.web.languages import neutral_url_for
-from geo_service.web.listing import Option, entries
+from geo_service.web.listing import ListedPage, Option, entries
 from geo_service.web.places import GROUP_NAMES, NO_KREIS
 from geo_service.web.queries import query_pairs, query_string, read_page
 from geo_service.web.rendering import area_index
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from flask import Response
 
     from geo_service.errors import GeoServiceError
-    from geo_service.web.filters import Selection
     from geo_service.web.listing import Entry
     from geo_service.web.places import Place
     from geo_service.web.site import View
@@ -42,8 +41,6 @@ __all__ = ["EmbedPage", "embeds"]
 embeds = Blueprint("embed", __name__, url_prefix="/embed")
 
 HOUR: Final = "public, max-age=3600"
-FOREVER: Final = "public, max-age=31536000, immutable"
-PRIVATE: Final = "private, no-cache"
 COMPONENT: Final = "js/begegnungsorte-karte.js"
 
 
@@ -58,7 +55,7 @@ def frame(show: str) -> Response:
         return _refuse(refused, embed.open_filter)
 
     def make() -> Body:
-        page = EmbedPage(view, embed, select(view, embed))
+        page = EmbedPage(view, select(view, embed), embed.page, embed)
         read_page(request.args, pages=page.pages)
         text = render_template("embed.html", page=page, groups=GROUP_NAMES)
         return Body(text.encode(), HTML, view.snapshot.revision, quality=5)
@@ -133,9 +130,7 @@ def _refuse(refused: Refusal, open_filter: Filter | None = None) -> Response:
     """Answer with a page that holds nothing but why; everyone may frame that."""
     address = url_for("pages.start") + (query_string(open_filter) if open_filter else "")
     text = render_template("embed_refused.html", refused=refused, address=address)
-    response = answer(
-        Body(text.encode(), HTML, quality=5), cache="private, no-store", status=refused.status
-    )
+    response = answer(Body(text.encode(), HTML, quality=5), cache=NOT_KEPT, status=refused.status)
     response.headers.update(frame_headers(None))
     return response
 
@@ -154,12 +149,12 @@ def _on_map(view: View, number: int) -> maps.MapPlace | None:
 
 
 @dataclass(frozen=True)
-class EmbedPage:
+class EmbedPage(ListedPage):
     """An embed with its places, ready to be written."""
 
-    view: View
     embed: Embed
-    selection: Selection
+
+    per_page = PER_PAGE
 
     @property
     def title(self) -> str:
@@ -171,24 +166,12 @@ class EmbedPage:
             return wording.label(locked.themes[0])
         return the_site().settings.service_name
 
-    @property
-    def found(self) -> int:
-        """How many places there are."""
-        return len(self.selection.numbers)
-
-    @property
-    def pages(self) -> int:
-        """How many pages the list has, at least 1."""
-        return max(1, -(-self.found // PER_PAGE))
-
     @cached_property
     def shown(self) -> list[tuple[str, list[Entry]]]:
         """Return the places of this page under the names of their Kreise or towns."""
-        first = (self.embed.page - 1) * PER_PAGE
         heading = _town if self.embed.locked.areas else _kreis
         groups: dict[str, list[Entry]] = {}
-        numbers = self.selection.numbers[first : first + PER_PAGE]
-        for entry in entries(self.view, self.selection, numbers):
+        for entry in entries(self.view, self.selection, self.numbers):
             groups.setdefault(heading(entry.place), []).append(entry)
         return list(groups.items())
 

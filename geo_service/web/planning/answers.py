@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flask import render_template
 
 from geo_service import maps
-from geo_service.web.answers import HTML, Body
+from geo_service.web.answers import HTML, PRIVATE, PUBLIC, Body
 from geo_service.web.planning.query import Choice, query_string
 
 if TYPE_CHECKING:
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PRIVATE", "caching", "kept", "packed_borders", "page_body", "page_bounds"]
 
-PRIVATE: Final = "private, no-cache"
-
 
 def caching(choice: Choice) -> str:
     """Return who may keep an answer: nobody but the asker where it is about a scenario."""
-    return "no-cache" if choice.kept else PRIVATE
+    return PUBLIC if choice.kept else PRIVATE
 
 
 def kept(view: View, key: tuple[object, ...], make: Callable[[], Body]) -> Body:

@@ -21,7 +21,13 @@ from geo_service.web.answers import Body, answer
 from geo_service.web.planning.answers import kept, packed_borders, page_body, page_bounds
 from geo_service.web.planning.figures import area_index
 from geo_service.web.planning.pages import asked_choice, planning
-from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS, Choice, query_string
+from geo_service.web.planning.query import (
+    FINER,
+    INDICATORS,
+    PLANNING_LEVELS,
+    Choice,
+    query_string,
+)
 from geo_service.web.planning.state_choice import (
     StateChoice,
     choice_of,
@@ -39,7 +45,7 @@ from geo_service.web.planning.states import (
     crossing_cause,
     record_rows,
 )
-from geo_service.web.planning.tables import PER_PAGE, can_drill
+from geo_service.web.planning.tables import PER_PAGE, can_drill, offered_areas
 from geo_service.web.site import View, the_site
 
 if TYPE_CHECKING:
@@ -58,7 +64,6 @@ _HATCH_LABELS: Final = {
     "unknown": "keine Angabe",
     "uncertain": "vor Ort unverändert: nur bessere Daten oder Übriges",
 }
-_FINER: Final = {"kreis": "verbandsgemeinde", "verbandsgemeinde": "gemeinde"}
 
 
 @planning.get("/vergleich")
@@ -231,12 +236,7 @@ class ComparisonPage:
     @property
     def regions(self) -> list[tuple[str, str]]:
         """Return the areas that the form offers: key and name."""
-        index = area_index(self.view.snapshot.territory)
-        found = [(one.key, one.name) for one in index.areas.values() if one.level == "kreis"]
-        if len(self.shown.area) == 9:
-            key = index.canonical(self.shown.area) or self.shown.area
-            found.append((self.shown.area, index.areas[key].name))
-        return found
+        return offered_areas(area_index(self.view.snapshot.territory), self.shown.area)
 
     @property
     def land(self) -> str:
@@ -316,7 +316,7 @@ def _area_lines(comparison: StateComparison, chosen: list[int]) -> list[AreaLine
     return [
         AreaLine(
             key=row["key"],
-            name=comparison.area(row["key"]).name.removeprefix("Verbandsgemeinde "),
+            name=comparison.area(row["key"]).short_name,
             within=_within(comparison, row["key"]),
             address=_drill_address(comparison, row["key"]),
             shade=int(comparison.differences.shades[number]),
@@ -335,10 +335,9 @@ def _area_lines(comparison: StateComparison, chosen: list[int]) -> list[AreaLine
 
 def _within(comparison: StateComparison, key: str) -> str:
     """Return in what an area lies, empty right below the region."""
-    path = [one for one in comparison.area(key).path if len(one) != 2]
     known = {comparison.region.key, *comparison.region.path}
-    names = (comparison.area(one).name for one in reversed(path) if one not in known)
-    return ", ".join(name.replace("Verbandsgemeinde ", "VG ") for name in names)
+    index = area_index(comparison.snapshot.territory)
+    return index.within(comparison.area(key), known=known)
 
 
 def _drill_address(comparison: StateComparison, key: str) -> str:
@@ -346,7 +345,7 @@ def _drill_address(comparison: StateComparison, key: str) -> str:
     area, choice = comparison.area(key), comparison.choice
     if not can_drill(area):
         return url_for("area_pages.area", key=area.key)
-    finer = _FINER[choice.shown.level]
+    finer = FINER[choice.shown.level]
     return url_for("planning.compare_states") + choice.query(area=key, level=finer, page=1)
 
 
@@ -375,13 +374,13 @@ def _values_json(comparison: StateComparison) -> bytes:
     areas = [
         [
             key,
-            comparison.area(key).name.removeprefix("Verbandsgemeinde "),
+            comparison.area(key).short_name,
             _with_unit(change[number], comparison),
             f"{old[number]} → {new[number]}",
             shades[number],
             hatches.index(_hatch(comparison, number)),
             verdicts.index(CROSSING_NAMES.get(crossed, "")),
-            int(shown.level in _FINER and can_drill(comparison.area(key))),
+            int(shown.level in FINER and can_drill(comparison.area(key))),
         ]
         for number, (key, crossed) in enumerate(zip(table["key"], table["crossed"], strict=True))
     ]
@@ -418,7 +417,7 @@ def _map(view: View, comparison: StateComparison) -> maps.MapParts:
     shown = comparison.choice.shown
     kreis = shown.area[:5] or None
     version = packed_borders(view, shown.level, kreis).tag[:10]
-    drill = comparison.choice.query(area="KEY", level=_FINER.get(shown.level, "gemeinde"), page=1)
+    drill = comparison.choice.query(area="KEY", level=FINER.get(shown.level, "gemeinde"), page=1)
     options = maps.ChoroplethOptions(
         borders_url=url_for("planning.borders", level=shown.level, kreis=kreis, v=version),
         values_url=url_for("planning.compared_values") + comparison.choice.query(page=1),

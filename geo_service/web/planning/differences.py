@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from geo_service.classification import classify, unit_formatter
-from geo_service.formats import german_number
-from geo_service.web.planning.figures import UNKNOWN, LegendEntry
+from geo_service.web.planning.figures import UNKNOWN, LegendEntry, number_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Differences", "difference_text", "difference_unit", "differences_of"]
 
 _DECIMALS: Final = {"je10000": 2, "anteil": 1, "entfernung": 2, "e2sfca": 2}
+_MOST_DECIMALS: Final = 3
+_NOISE: Final = 5e-7
+"""Figures are kept with six decimals at most: what is less was added up in another order."""
 _MUCH_BETTER, _BETTER, _SAME, _WORSE, _MUCH_WORSE = range(1, 6)
 
 
@@ -43,19 +45,18 @@ def difference_unit(indicator: Indicator) -> str:
 
 
 def difference_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) -> str:
-    """Write a difference in the indicator's unit with its sign; what rounds to none is 0.
+    """Write a difference in the indicator's unit with its sign; only none at all is 0.
 
     >>> from geo_service.web.planning.query import INDICATORS
-    >>> [difference_text(value, INDICATORS["anteil"]) for value in (1.25, -3.0, 0.01)]
-    ['+1,3', '−3,0', '0']
+    >>> [difference_text(value, INDICATORS["anteil"]) for value in (1.25, -3.0, 0.01, 0.0)]
+    ['+1,3', '−3,0', '+0,01', '0']
     """
     if value != value:
         return missing
-    rounded = _rounded(value, indicator)
-    if not rounded:
+    if abs(value) < _NOISE:
         return "0"
-    text = german_number(abs(float(rounded)), _DECIMALS.get(indicator.name, 0))
-    return f"{'+' if rounded > 0 else '−'}{text}"
+    text = number_text(abs(value), _DECIMALS.get(indicator.name, 0))
+    return f"{'+' if value > 0 else '−'}{text}"
 
 
 def differences_of(values: Floats, indicator: Indicator) -> Differences:
@@ -104,14 +105,22 @@ def _legend(
     )
 
 
-def _rounded(values: Floats | float, indicator: Indicator) -> Floats:
-    """Round half away from zero on the decimal that Python prints, like `formats`."""
-    step = Decimal(1).scaleb(-_DECIMALS.get(indicator.name, 0))
-    given = np.asarray(values, np.float64)
+def _rounded(values: Floats, indicator: Indicator) -> Floats:
+    """Round as differences are written, half away from zero; what is not none stays so."""
+    decimals = _DECIMALS.get(indicator.name, 0)
     rounded = [
-        float(Decimal(str(value)).quantize(step, ROUND_HALF_UP))
-        if value and math.isfinite(value)
-        else value
-        for value in given.ravel().tolist()
+        _shown(value, decimals) if math.isfinite(value) else value for value in values.tolist()
     ]
-    return np.array(rounded, dtype=np.float64).reshape(given.shape)
+    return np.array(rounded, dtype=np.float64)
+
+
+def _shown(value: float, decimals: int) -> float:
+    """Round on the decimal that Python prints, like `formats`, to as many decimals as needed."""
+    if abs(value) < _NOISE:
+        return 0.0
+    exact = Decimal(str(value))
+    tries = (
+        float(exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
+        for places in range(decimals, _MOST_DECIMALS + 1)
+    )
+    return next(filter(None, tries), value)

@@ -27,7 +27,7 @@ from geo_service.exports import round_figures
 from geo_service.formats import german_number
 from geo_service.schema import JUDGEMENTS, KEY_COLUMN, Judgement, check_coverage
 from geo_service.web.areas import Area, AreaIndex
-from geo_service.web.planning.planned import Change, changes_of, planned_places
+from geo_service.web.planning.planned import Change, changes_of, check_size, planned_places
 from geo_service.web.planning.query import LEVEL_OF_LENGTH, Choice, Indicator, plain_number
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ __all__ = [
     "between_text",
     "describe_people",
     "figures_of",
+    "number_text",
     "people_of",
     "range_text",
     "region_row",
@@ -73,7 +74,7 @@ JUDGEMENT_TEXTS: Final[dict[Judgement, str]] = {
 """What a judgement is called."""
 
 BASIS_TEXTS: Final = {
-    "seat_points": "am Sitz ihrer Gemeinde",
+    "seat_points": "am Sitz ihrer Gemeinde, jede Gemeinde als ein Punkt",
     "grid_1km": "in Rasterzellen von 1 km (Zensus 2022)",
     "grid_100m": "in Rasterzellen von 100 m (Zensus 2022)",
     "figures": "nach geladener Tabelle, verteilt wie die Bevölkerung",
@@ -83,6 +84,7 @@ BASIS_TEXTS: Final = {
 _LIMITS: Final = {
     german_number(limit): limit for limit in (0.0, 100 * CoverageParameters().gap_share, 100.0)
 }
+_MOST_DECIMALS: Final = 3
 _SERIOUS_FIRST: Final = ("gap", "uncertain", "unknown", "too_small", "no_gap")
 
 
@@ -102,8 +104,9 @@ class Figures:
     `coverage` has a row per area shown, sorted by key; `whole` is the one row of the Land,
     or of the Kreis or Verbandsgemeinde that they lie in. `values` and `ranges` are the
     indicator and the ends of its range in its unit, a value per row; ends are missing where the
-    place of a point does not matter. `people` says who is counted where, `notes` are the source
-    notes, `changes` what the scenario changes.
+    place of a point does not matter. `people` says who is counted where, `named` whether they
+    are others than the population; `notes` are the source notes, `changes` what the scenario
+    changes.
     """
 
     choice: Choice
@@ -118,6 +121,7 @@ class Figures:
     notes: tuple[str, ...]
     areas: AreaIndex
     changes: tuple[Change, ...] = ()
+    named: bool = False
 
     @property
     def indicator(self) -> Indicator:
@@ -127,7 +131,8 @@ class Figures:
     @property
     def title(self) -> str:
         """Name the indicator with its unit and radius."""
-        return self.indicator.full.replace("{km}", plain_number(self.choice.radius_km))
+        title = self.indicator.full.replace("{km}", plain_number(self.choice.radius_km))
+        return title.replace("Einwohnerinnen und Einwohner", "Menschen") if self.named else title
 
     @cached_property
     def region(self) -> Area:
@@ -204,14 +209,12 @@ class Figures:
 
     def name(self, key: str) -> str:
         """Return the name of an area as a line of its level needs it."""
-        return self.area(key).name.removeprefix("Verbandsgemeinde ")
+        return self.area(key).short_name
 
     def within(self, key: str) -> str:
         """Return in what an area lies, empty right below the region."""
-        path = [parent for parent in self.area(key).path if len(parent) != 2]
         known = {self.region.key, *self.region.path}
-        names = (self.areas.areas[one].name for one in reversed(path) if one not in known)
-        return ", ".join(name.replace("Verbandsgemeinde ", "VG ") for name in names)
+        return self.areas.within(self.area(key), known=known)
 
 
 def figures_of(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
@@ -255,6 +258,16 @@ def towns_inside(territory: Territory, key: str) -> pd.DataFrame:
     return towns[towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(key)]]] == key]
 
 
+def number_text(value: float, decimals: int) -> str:
+    """Write a number, with more decimals where it would seem to be 0 and is not.
+
+    >>> [number_text(value, 1) for value in (3.21, 0.0, 0.04, 0.0169, 0.0004)]
+    ['3,2', '0,0', '0,04', '0,02', 'unter 0,001']
+    """
+    tries = (german_number(value, places) for places in range(decimals, _MOST_DECIMALS + 1))
+    return next((text for text in tries if not value or text.strip("0,")), "unter 0,001")
+
+
 def value_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) -> str:
     """Write a value of an indicator, in its unit.
 
@@ -262,19 +275,19 @@ def value_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) ->
     >>> value_text(62.04, INDICATORS["anteil"]), value_text(3.21, INDICATORS["entfernung"])
     ('62 %', '3,2 km')
 
-    A share never seems to reach 0, 100 or the limit of a gap from outside:
+    A share never seems to reach 100 or the limit of a gap from outside, and nothing but 0
+    reads 0:
 
     >>> [value_text(share, INDICATORS["anteil"]) for share in (0.2, 49.97, 50.2, 99.8)]
     ['0,2 %', '49,9 %', '50 %', '99,8 %']
+    >>> value_text(0.0169, INDICATORS["je10000"])
+    '0,02'
     """
     if value != value:
         return missing
-    text = german_number(value, indicator.decimals)
-    if indicator.unit == "%" and text in _LIMITS:
-        if value < _LIMITS[text]:
-            text = german_number(value, 1, down=True)
-        elif text == "0" and value > 0:
-            text = german_number(max(value, 0.1), 1)
+    text = number_text(value, indicator.decimals)
+    if indicator.unit == "%" and text in _LIMITS and value < _LIMITS[text]:
+        text = german_number(value, 1, down=True)
     return f"{text} {indicator.unit}" if indicator.unit else text
 
 
@@ -297,9 +310,12 @@ def between_text(least: str, most: str, value: str, indicator: Indicator) -> str
 
 
 def scaled(table: Coverage, indicator: Indicator, column: str) -> Floats:
-    """Return a column of the table in the indicator's unit; missing is NaN."""
+    """Return a column of the table in the indicator's unit; missing is NaN.
+
+    29 per cent are 29, not 28.999999999999996: own breaks part them as the files do.
+    """
     raw = table[column].to_numpy(dtype=np.float64)
-    return raw * indicator.scale if indicator.scale != 1.0 else raw
+    return np.round(raw * indicator.scale, 9) if indicator.scale != 1.0 else raw
 
 
 def _measure(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
@@ -330,6 +346,7 @@ def _measure(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
         notes=tuple(dict.fromkeys((*snapshot.source_notes, people_of(snapshot, choice)[1]))),
         areas=area_index(territory),
         changes=changes_of(snapshot, choice, today),
+        named=bool(choice.demand or snapshot.population.name),
     )
 
 
@@ -345,6 +362,7 @@ def _measure_levels(
     today: dt.date,
     wanted: tuple[Level, ...],
 ) -> Mapping[Level, Coverage]:
+    check_size(snapshot, choice, places, today)
     return snapshot.levels(
         choice.parameters,
         today=today,
@@ -377,7 +395,8 @@ def describe_people(snapshot: Snapshot, choice: Choice) -> str:
     if not choice.demand:
         return f"alle, gezählt {BASIS_TEXTS[basis]}"
     name = next(one.name for one in snapshot.demands if one.slug == choice.demand)
-    return f"„{name}“, gezählt {BASIS_TEXTS[basis]}"
+    spread = BASIS_TEXTS.get(snapshot.population.basis, "")
+    return f"„{name}“, gezählt {BASIS_TEXTS[basis]}{f' ({spread})' if spread else ''}"
 
 
 def _inside(territory: Territory, level: Level, area: str) -> NDArray[np.bool_]:

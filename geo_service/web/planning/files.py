@@ -25,11 +25,12 @@ from geo_service.report import render_report
 from geo_service.web.answers import HTML, Body, answer
 from geo_service.web.planning.answers import caching
 from geo_service.web.planning.figures import Figures, figures_of
-from geo_service.web.planning.pages import asked_choice, planning
+from geo_service.web.planning.pages import asked_choice, asked_state, planning
 from geo_service.web.planning.pictures import areas_of, layer_style, map_picture
 from geo_service.web.planning.planned import scenario_name
 from geo_service.web.planning.query import PLANNING_LEVELS, Choice, plain_number, query_string
 from geo_service.web.planning.reports import build_report
+from geo_service.web.planning.state_choice import describe_loss, state_label
 from geo_service.web.queries import AddressError
 from geo_service.web.site import View, the_site
 
@@ -122,6 +123,7 @@ def file_name(figures: Figures, kind: FileKind) -> str:
         "auswahl" if choice.filtered else "",
         f"szenario-{slug(choice.scenario.title)}".rstrip("-") if figures.changes else "",
         choice.demand,
+        f"stand-{choice.state}" if choice.state else "",
         figures.today.isoformat(),
     ]
     name = "-".join(part for part in parts if part)
@@ -132,6 +134,7 @@ def parameters_of(figures: Figures) -> dict[str, str]:
     """Return label and value of everything that the figures depend on."""
     choice = figures.choice
     return {
+        **_state(choice),
         **_scenario(figures),
         "Gebiet": figures.region.name,
         "Verglichen werden": PLANNING_LEVELS[choice.level],
@@ -142,6 +145,15 @@ def parameters_of(figures: Figures) -> dict[str, str]:
         "Datenstand": f"Nr. {german_number(figures.revision)}",
         "Dieselbe Auswertung im Internet": _address(choice),
     }
+
+
+def _state(choice: Choice) -> dict[str, str]:
+    """Say which dated state it is, and whether the figures published then may be others."""
+    state = asked_state(choice)
+    if state is None:
+        return {}
+    said = {"Stand": state_label(state), "Gegenüber der Veröffentlichung": describe_loss(state)}
+    return {name: text for name, text in said.items() if text}
 
 
 def _scenario(figures: Figures) -> dict[str, str]:

@@ -45,8 +45,9 @@ INDICATOR_TEXTS: Final = (
     IndicatorText(
         "je10000",
         "Orte je 10.000",
-        "Orte je 10.000 Einwohnerinnen und Einwohner",
-        "10.000 · Orte ÷ Einwohner",
+        "Orte je 10.000 Einwohnerinnen und Einwohner; bei anderem Bedarf je 10.000 Menschen",
+        "10.000 · Orte ÷ Einwohner; bei anderem Bedarf ÷ gezählte Menschen, beides ohne die"
+        " Gemeinden, deren Zahl unbekannt ist",
         f"{_DIRECTORY} und {_REGISTER}",
         "Menschen nutzen die Orte ihres Gebiets",
         "ob jemand hinkommt, und was nebenan liegt",

@@ -15,12 +15,13 @@ from geo_service import maps
 from geo_service.coverage import FEW_PEOPLE, FEW_PLACES, CoverageParameters
 from geo_service.errors import NotFoundError
 from geo_service.schema import Level
-from geo_service.web.answers import Body, answer
+from geo_service.web.answers import FOREVER, ONE_DAY, Body, answer
 from geo_service.web.languages import neutral_url_for, page_variant
 from geo_service.web.planning.answers import caching, kept, packed_borders, page_body, page_bounds
 from geo_service.web.planning.figures import area_index, figures_of, territory_key
 from geo_service.web.planning.method import CONTENTS, INDICATOR_TEXTS
 from geo_service.web.planning.query import Choice, query_string, read_choice, read_pair
+from geo_service.web.planning.state_choice import describe_loss, state_label
 from geo_service.web.planning.summary import describe_choice, describe_scenario
 from geo_service.web.planning.tables import (
     Comparison,
@@ -35,14 +36,13 @@ from geo_service.web.site import View, the_site
 if TYPE_CHECKING:
     from flask import Response
 
+    from geo_service.store import StateSummary
     from geo_service.web.planning.figures import Figures
 
-__all__ = ["as_it_was", "asked_choice", "choropleth", "planning"]
+__all__ = ["as_it_was", "asked_choice", "asked_state", "choropleth", "planning"]
 
 planning = Blueprint("planning", __name__, url_prefix="/planung")
 
-ONE_DAY: Final = "public, max-age=86400"
-FOREVER: Final = "public, max-age=31536000, immutable"
 _VALUES: Final = "values-of-this-page"
 _DRILL: Final = "areas-below-these"
 
@@ -65,7 +65,15 @@ def overview() -> Response:
     def make() -> Body:
         figures = figures_of(view.snapshot, choice, view.today)
         drawn = choropleth(view, figures)
-        return page_body(view, "planung/start.html", page=FiguresPage(figures), map=drawn)
+        state = asked_state(choice)
+        return page_body(
+            view,
+            "planung/start.html",
+            page=FiguresPage(figures),
+            map=drawn,
+            state=state_label(state) if state else "",
+            loss=describe_loss(state) if state else "",
+        )
 
     return answer(kept(view, ("page", choice), make), cache=caching(choice))
 
@@ -127,7 +135,10 @@ def compare() -> Response:
             pairs=compare_pairs(choice),
             address=_pair_query(choice, pair),
             back=query_string(choice),
-            counted=[*filter(None, [describe_scenario(choice)]), *describe_choice(choice)],
+            counted=[
+                *filter(None, [describe_scenario(choice)]),
+                *describe_choice(choice, {one.slug: one.name for one in view.snapshot.demands}),
+            ],
             offered=[one for one in index.areas.values() if one.level != "gemeinde"],
         )
 
@@ -165,6 +176,12 @@ def asked_choice(*, without: tuple[str, ...] = (), dated: bool = False) -> tuple
     states = [state.slug for state in view.snapshot.states]
     choice = read_choice(args, areas=view.area_keys, demands=demands, states=states)
     return (as_it_was(view, choice.state) if choice.state else view), choice
+
+
+def asked_state(choice: Choice) -> StateSummary | None:
+    """Return the dated state whose figures a choice asks for; None for the present."""
+    states = the_site().view().snapshot.states if choice.state else ()
+    return next((one for one in states if one.slug == choice.state), None)
 
 
 def as_it_was(view: View, slug: str) -> View:

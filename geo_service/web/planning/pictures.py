@@ -70,7 +70,7 @@ def _short_name(name: str) -> str:
 def subtitle(figures: Figures) -> str:
     """Say where, at which level, and which places count."""
     many, _ = LEVEL_NAMES[figures.choice.level]
-    counted = "; ".join(describe_choice(figures.choice))
+    counted = "; ".join(describe_choice(figures.choice, figures.demands))
     planned = describe_scenario(figures.choice)
     where = f"{f'{planned}. ' if planned else ''}{figures.region.name}, {many}"
     return f"{where}. Gezählt wird: {counted}" if counted else where

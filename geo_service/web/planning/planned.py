@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pyproj import Geod
 
-from geo_service.coverage import select_places
+from geo_service.coverage import count_pairs, select_places
 from geo_service.formats import german_distance, german_number
 from geo_service.scenarios import Scenario, ScenarioError, apply_scenario, scenario_pairs
 from geo_service.schema import Initiatives
@@ -25,11 +25,21 @@ if TYPE_CHECKING:
     from geo_service.snapshot import Snapshot, Territory
     from geo_service.web.planning.query import Choice
 
-__all__ = ["Change", "changes_of", "planned_places", "scenario_name"]
+__all__ = [
+    "Change",
+    "changes_of",
+    "check_size",
+    "planned_places",
+    "scenario_name",
+    "town_names",
+]
 
 Kind: TypeAlias = Literal["neu", "verlegt", "ohne"]
 _GEOD: Final = Geod(ellps="GRS80")
 _UNKNOWN: Final = "Gemeinde unbekannt"
+
+MOST_PAIRS: Final = 50_000_000
+"""Pairs of people and place that a page measures, which takes some five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,29 @@ def planned_places(snapshot: Snapshot, choice: Choice, today: dt.date) -> Initia
         )
     except ScenarioError as error:
         raise AddressError(error.parameter, str(error)) from error
+
+
+def check_size(snapshot: Snapshot, choice: Choice, places: Initiatives, today: dt.date) -> None:
+    """Refuse what would take longer than a page may: a fine grid and a long radius.
+
+    Raises
+    ------
+    AddressError
+        If it would.
+    """
+    pairs = count_pairs(
+        places,
+        snapshot.terrain(choice.demand or None),
+        parameters=choice.parameters,
+        today=today,
+        enough=MOST_PAIRS,
+    )
+    if pairs > MOST_PAIRS:
+        raise AddressError(
+            "umkreis",
+            "Angabe „umkreis“: Bei so vielen Orten und so feinem Raster der Menschen dauert das zu"
+            " lange. Wählen Sie einen kleineren Umkreis oder weniger Orte.",
+        )
 
 
 def scenario_name(scenario: Scenario) -> str:
@@ -126,7 +159,7 @@ class _Describe:
     def __init__(self, snapshot: Snapshot, choice: Choice, today: dt.date) -> None:
         self._scenario = choice.scenario
         territory = snapshot.territory
-        self._towns = _town_names(territory)
+        self._towns = town_names(territory)
         points: list[AddedPlace | MovedPlace] = [*self._scenario.added, *self._scenario.moved]
         found = territory.index.find(
             np.array([one.lon for one in points]), np.array([one.lat for one in points])
@@ -192,7 +225,8 @@ class _Describe:
 
 
 @lru_cache(maxsize=2)
-def _town_names(territory: Territory) -> dict[str, str]:
+def town_names(territory: Territory) -> dict[str, str]:
+    """Return the names of the municipalities by key; made once per Land."""
     table = territory.municipalities
     return dict(zip(table["ags"], table["name"], strict=True))
 

@@ -29,6 +29,7 @@ __all__ = [
     "COLUMNS",
     "CONTROL",
     "DECIMAL",
+    "FINER",
     "INDICATORS",
     "LEVEL_OF_LENGTH",
     "NO_SCENARIO",
@@ -163,6 +164,9 @@ PLANNING_LEVELS: Final[Mapping[Level, str]] = {
     "gemeinde": "Gemeinden",
 }
 """The levels that can be chosen, the coarsest first."""
+
+FINER: Final[Mapping[Level, Level]] = {"kreis": "verbandsgemeinde", "verbandsgemeinde": "gemeinde"}
+"""The level that the areas in an area are shown at."""
 
 LEVEL_OF_LENGTH: Final[Mapping[int, Level]] = {
     2: "land",

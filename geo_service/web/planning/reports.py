@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["build_report"]
 
 _QUALITY: Final = ("grob", "veraltet", "undatiert")
+_RATIO: Final = "Orte je 10.000"
+_OF_NAMED: Final = (
+    "10.000 · S_a / Summe aller P_i, beides ohne die Gemeinden, deren Zahl unbekannt ist. Sagt"
+    " nicht, ob jemand hinkommt."
+)
 _FORMULAS: Final = (
     (
         "Orte",
         "S_a: Orte im Gebiet a, die dem Filter entsprechen. Zwei Einträge an einer Adresse"
         " sind zwei Orte.",
     ),
-    ("Orte je 10.000", "10.000 · S_a / Einwohner des Gebiets. Sagt nicht, ob jemand hinkommt."),
+    (_RATIO, "10.000 · S_a / Einwohner des Gebiets. Sagt nicht, ob jemand hinkommt."),
     (
         "Erreicht",
         "Summe der P_i mit d_i bis r, geteilt durch die Summe aller P_i. Auch Orte im"
@@ -90,12 +95,19 @@ def build_report(
         rows=[_row(row) for row in _rows(figures)],
         sections=(
             _uncertainty(figures),
-            Section("Methode", pairs=_FORMULAS),
+            Section("Methode", pairs=_formulas(figures)),
             Section("Angaben dieser Auswertung", pairs=tuple(parameters.items())),
         ),
         sources=figures.notes,
         address=address,
     )
+
+
+def _formulas(figures: Figures) -> tuple[tuple[str, str], ...]:
+    """Return the formulas of these figures: other people than the population have one more."""
+    if not figures.named:
+        return _FORMULAS
+    return tuple((name, _OF_NAMED if name == _RATIO else text) for name, text in _FORMULAS)
 
 
 def _headings(page: FiguresPage) -> list[Heading]:
@@ -121,7 +133,7 @@ def _row(row: Row) -> list[Cell]:
     return [
         Cell(row.name, row.within),
         _cell(row.first),
-        Cell(row.verdict, "kleine Zahl" if row.small else ""),
+        Cell(row.verdict, "; ".join(filter(None, ("kleine Zahl" * row.small, row.unknown)))),
         *map(_cell, row.quality),
         Cell(row.people),
         *map(_cell, row.others),
@@ -147,6 +159,9 @@ def _uncertainty(figures: Figures) -> Section:
         pairs.append((label, f"{german_number(count)}{share}: {meaning}"))
     for name, count in figures.judged.items():
         pairs.append((f"Urteil: {JUDGEMENT_TEXTS[name]}", _areas(count)))
+    if unknown := int(whole["municipalities_unknown"]):
+        many = "1 Gemeinde" if unknown == 1 else f"{german_number(unknown)} Gemeinden"
+        pairs.append(("Menschen unbekannt", f"{many}: zählen nicht mit"))
     small = int(figures.coverage["small_numbers"].sum())
     pairs.append(("Kleine Zahl", f"{_areas(small)}: ein Verhältnis sagt dort wenig"))
     return Section(

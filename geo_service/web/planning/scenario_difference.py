@@ -19,12 +19,18 @@ from geo_service.web.planning.differences import (
 from geo_service.web.planning.figures import (
     JUDGEMENT_TEXTS,
     as_judgement,
+    number_text,
     range_text,
     scaled,
     value_text,
 )
 from geo_service.web.planning.query import INDICATORS, plain_number, query_pairs, query_string
-from geo_service.web.planning.summary import listed, region_phrase
+from geo_service.web.planning.summary import (
+    listed,
+    region_phrase,
+    unknown_note,
+    whose_people,
+)
 from geo_service.web.planning.tables import (
     Cell,
     FiguresPage,
@@ -65,6 +71,7 @@ class DifferenceRow:
     difference: str
     judgements: tuple[Judgement, Judgement]
     verdicts: tuple[str, str]
+    unknown: str
     people: str
     changed: bool
 
@@ -103,7 +110,7 @@ class Difference:
         """Return which areas have another figure, other people reached or another judgement."""
         shades = self.classes.shades
         differs = (shades != 0) & (shades != _SAME)
-        moved = np.isfinite(self.people) & (np.round(self.people) != 0)
+        moved = np.isfinite(self.people) & (np.round(self.people, 3) != 0)
         return np.asarray(differs | moved | self.flips, dtype=bool)
 
     @cached_property
@@ -165,7 +172,8 @@ class Difference:
                 "Noch ist nichts geändert. Setzen Sie einen neuen Ort, oder verlegen oder"
                 " entfernen Sie einen von heute.",
             )
-        return tuple(filter(None, (self._people(), self._range(), self._flipped(), self._idle())))
+        said = (self._people(), self._range(), self._flipped(), self._idle())
+        return (*filter(None, said), whose_people(self.planned))
 
     def _people(self) -> str:
         now, then = (one.whole.iloc[0] for one in (self.today, self.planned))
@@ -178,12 +186,12 @@ class Difference:
             return f"{with_these}: Wie viele Menschen {where} erreicht werden, ist nicht bekannt."
         shares = [german_percent(row["share_reached"], 1, missing="–") for row in (then, now)]
         counts = [german_number(row["people_reached"]) for row in (then, now)]
-        if not more or counts[0] == counts[1]:
+        if not more:
             return (
                 f"{with_these} ändert sich {where} nicht, wie viele Menschen {near} erreichen:"
                 f" {counts[0]} ({shares[0]})."
             )
-        much = f"{german_number(abs(more))} {'Mensch' if abs(more) == 1 else 'Menschen'}"
+        much = f"{number_text(abs(more), 0)} {'Mensch' if abs(more) == 1 else 'Menschen'}"
         verb = "erreicht" if abs(more) == 1 else "erreichen"
         return (
             f"{with_these} {verb} {where} {much} {'mehr' if more > 0 else 'weniger'} {near}:"
@@ -245,6 +253,7 @@ class Difference:
             *(cells(table, self.indicator) for table in tables),
             self.values[chosen].tolist(),
             *(table["judgement"].tolist() for table in tables),
+            tables[1]["municipalities_unknown"].tolist(),
             self.people[chosen].tolist(),
             self.changed[chosen].tolist(),
         )
@@ -259,10 +268,11 @@ class Difference:
                 difference=difference_text(value, self.indicator),
                 judgements=(before, after),
                 verdicts=(JUDGEMENT_TEXTS[before], JUDGEMENT_TEXTS[after]),
+                unknown=unknown_note(unknown, self.planned.choice.level),
                 people=difference_text(more, people),
                 changed=changed,
             )
-            for key, shade, now, then, value, before, after, more, changed in zip(
+            for key, shade, now, then, value, before, after, unknown, more, changed in zip(
                 *columns, strict=True
             )
         ]

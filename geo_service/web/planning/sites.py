@@ -35,7 +35,7 @@ from geo_service.web.planning.figures import (
     territory_key,
     towns_inside,
 )
-from geo_service.web.planning.planned import planned_places
+from geo_service.web.planning.planned import planned_places, town_names
 from geo_service.web.planning.query import refuse
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ _MOST_MEDIAN_PAIRS: Final = 30_000_000
 nearly every pair counts (2,300 x 2,300 take 1 to 3 s), from many only those near by."""
 
 _LARGE_PAIRS: Final = 2_000_000
-_MOST_PAIRS: Final = 10_000_000
+_MOST_PAIRS: Final = 8_000_000
 """Pairs of a point and a candidate that siting weighs (`_Question.pairs`). From the first on even
 the quick way may take seconds: one at a time, without the curve. Beyond the second it is longer
 than a page may take."""
@@ -286,11 +286,11 @@ def _solve(
 ) -> SiteFigures:
     question = _question(snapshot, choice, today, halls)
     problem = question.problem
-    if question.is_large:
-        charge()
     slow = _is_slow(choice, problem)
     if slow and not choice.exact:
         raise SlowError("pmedian: takes seconds with so many pairs of points and candidates")
+    if question.is_large:
+        charge()
     if choice.exact:
         quick = None if slow else solve_sites(snapshot, choice.quick, today, halls).result
         with _turn(_one_at_a_time):
@@ -473,7 +473,7 @@ def _figures(
         rough=question.reach.rough,
         candidates=len(set(question.problem.candidates.ids) - question.problem.excluded),
         who=describe_people(snapshot, choice.base),
-        names=_town_names(snapshot.territory),
+        names=town_names(snapshot.territory),
         demands={one.slug: one.name for one in snapshot.demands},
         notes=tuple(dict.fromkeys((*snapshot.source_notes, people_of(snapshot, choice.base)[1]))),
         halls=halls,
@@ -483,7 +483,7 @@ def _figures(
 
 def _rows(snapshot: Snapshot, question: _Question, result: SitingResult) -> tuple[SiteRow, ...]:
     areas = area_index(snapshot.territory)
-    names = _town_names(snapshot.territory)
+    names = town_names(snapshot.territory)
     labels = question.problem.candidates
     ags_of = dict(zip(labels.ids, labels.ags, strict=True))
     distance = result.goal.objective == "pmedian"
@@ -499,7 +499,7 @@ def _rows(snapshot: Snapshot, question: _Question, result: SitingResult) -> tupl
                 id=site.id,
                 name=site.label,
                 ags=site.ags,
-                within=_within(area, areas.areas) if area else "",
+                within=areas.within(area) if area else "",
                 lon=round(lon, 6),
                 lat=round(lat, 6),
                 forced=site.forced,
@@ -510,34 +510,22 @@ def _rows(snapshot: Snapshot, question: _Question, result: SitingResult) -> tupl
                     Origin(ags, names[ags], round(people, 3))
                     for ags, people in site.from_municipalities
                 ),
-                ties=_ties(site, ags_of, distance=distance),
+                ties=_ties(site, ags_of),
             )
         )
     return tuple(rows)
 
 
-def _ties(site: Site, ags_of: Mapping[str, str | None], *, distance: bool) -> tuple[Tie, ...]:
+def _ties(site: Site, ags_of: Mapping[str, str | None]) -> tuple[Tie, ...]:
     return tuple(
         Tie(
             one.label,
             ags_of.get(one.id),
-            round(one.loss, 1 if distance else 3),
+            round(one.loss, 6),
             round(one.loss_share, 6),
         )
         for one in site.near_ties
     )
-
-
-def _within(area: Area, areas: Mapping[str, Area]) -> str:
-    """Say in which Verbandsgemeinde and Kreis a municipality lies."""
-    path = [key for key in area.path if len(key) != 2]
-    names = (areas[key].name for key in reversed(path))
-    return ", ".join(name.replace("Verbandsgemeinde ", "VG ") for name in names)
-
-
-def _town_names(territory: Territory) -> Mapping[str, str]:
-    towns = territory.municipalities
-    return dict(zip(towns["ags"].tolist(), towns["name"].tolist(), strict=True))
 
 
 def _spans(question: _Question, result: SitingResult) -> tuple[Span, Span, Span]:

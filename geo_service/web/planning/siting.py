@@ -25,7 +25,7 @@ from geo_service.web.limits import charge
 from geo_service.web.place_pages import public_address
 from geo_service.web.places import GROUP_NAMES
 from geo_service.web.planning.answers import caching, kept, packed_borders, page_body, page_bounds
-from geo_service.web.planning.figures import area_index
+from geo_service.web.planning.figures import area_index, number_text
 from geo_service.web.planning.halls import MAX_BYTES, MAX_ROWS, Halls, read_halls
 from geo_service.web.planning.pages import planning
 from geo_service.web.planning.query import (
@@ -59,6 +59,7 @@ from geo_service.web.planning.siting_words import (
     describe_reliability,
     file_columns,
     file_table,
+    metres_text,
     sites_json,
     summarise_sites,
     tie_text,
@@ -200,7 +201,7 @@ class SitingPage:
         found = self.areas.areas.values()
         kreise = [(one.key, one.name) for one in found if one.level == "kreis"]
         joint = [
-            (one.key, one.name.removeprefix("Verbandsgemeinde "))
+            (one.key, one.short_name)
             for one in found
             if one.level == "verbandsgemeinde" and len(one.key) == 9
         ]
@@ -256,9 +257,9 @@ class SitingPage:
 
     def gain(self, value: float) -> str:
         """Write what a place brings."""
-        if self.answered.is_distance:
-            return german_distance(value, missing="–")
-        return german_number(value, missing="–")
+        if value != value:
+            return "–"
+        return metres_text(value) if self.answered.is_distance else number_text(value, 0)
 
     def after(self, value: float) -> str:
         """Write what holds afterwards."""
@@ -278,7 +279,7 @@ class SitingPage:
 
     def tie(self, tie: Tie) -> str:
         """Say what standing in for a place costs."""
-        return tie_text(tie)
+        return tie_text(tie, is_distance=self.answered.is_distance)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

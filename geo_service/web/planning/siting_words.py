@@ -13,6 +13,7 @@ import shapely
 from geo_service.exports import Column
 from geo_service.formats import german_distance, german_number, german_percent
 from geo_service.schema import WGS84
+from geo_service.web.planning.figures import number_text
 from geo_service.web.planning.query import plain_number
 from geo_service.web.planning.sites import TIME_LIMIT_S
 from geo_service.web.planning.siting_choice import OBJECTIVES
@@ -31,26 +32,29 @@ __all__ = [
     "file_columns",
     "file_row",
     "file_table",
+    "metres_text",
     "plain_answer",
     "sites_json",
     "summarise_sites",
     "tie_text",
 ]
 
-_TIE_SAME: Final = 0.0005
 _SURE: Final = "in neun von zehn durchgerechneten Lagen"
 
 
 def summarise_sites(figures: SiteFigures) -> tuple[str, ...]:
     """Say what the proposed places bring, a paragraph each."""
     told = {"mclp": _most_people, "lscp": _fewest_sites, "pmedian": _least_way}
-    said = told[figures.choice.objective](figures)
+    said = tuple(filter(None, told[figures.choice.objective](figures)))
     if figures.result.people_unknown:
-        points = german_number(figures.result.people_unknown)
+        count = figures.result.people_unknown
         said += (
-            f"Bei {points} Punkten ist die Zahl der Menschen unbekannt; sie zählen nicht mit.",
+            "Bei einem Punkt ist die Zahl der Menschen unbekannt; er zählt nicht mit."
+            if count == 1
+            else f"Bei {german_number(count)} Punkten ist die Zahl der Menschen unbekannt; sie"
+            " zählen nicht mit.",
         )
-    return said
+    return (*said, f"Menschen sind hier: {figures.who}.")
 
 
 def describe_proof(figures: SiteFigures) -> str:
@@ -130,16 +134,34 @@ def describe_question(figures: SiteFigures) -> dict[str, str]:
     }
 
 
-def tie_text(tie: Tie) -> str:
-    """Say what stands for a site costs.
+def tie_text(tie: Tie, *, is_distance: bool) -> str:
+    """Say what standing in for a site costs: people fewer, or metres more on average.
 
     >>> from geo_service.web.planning.sites import Tie
-    >>> tie_text(Tie("Bauler", None, 12.0, 0.0123))
-    '1,3 % weniger'
+    >>> tie_text(Tie("Bauler", None, 6679.0, 0.0123), is_distance=False)
+    '6.679 Menschen weniger'
+    >>> tie_text(Tie("Bauler", None, 2.5, 0.0009), is_distance=True)
+    '2,5 m weiter im Mittel'
     """
-    if tie.loss_share < _TIE_SAME:
+    if not tie.loss:
         return "gleich gut"
-    return f"{german_percent(math.ceil(tie.loss_share * 1000) / 1000)} weniger"
+    if is_distance:
+        return f"{metres_text(tie.loss)} weiter im Mittel"
+    people = number_text(tie.loss, 0)
+    return f"{people} {'Mensch' if people == '1' else 'Menschen'} weniger"
+
+
+def metres_text(length_m: float) -> str:
+    """Write what ways differ by: whole metres under 100, and only nothing as 0.
+
+    >>> [metres_text(value) for value in (0.0, 0.04, 2.5, 54.2, 447, 2345)]
+    ['0 m', '0,04 m', '2,5 m', '54 m', '450 m', '2,3 km']
+    """
+    if length_m and length_m < 10:
+        return f"{number_text(length_m, 1)} m"
+    if length_m < 99.5:
+        return f"{german_number(length_m)} m"
+    return german_distance(length_m)
 
 
 def _method(figures: SiteFigures) -> str:
@@ -155,16 +177,14 @@ def _names(figures: SiteFigures, keys: tuple[str, ...]) -> list[str]:
 def _most_people(figures: SiteFigures) -> tuple[str, ...]:
     count, radius = len(figures.rows), plain_number(figures.choice.base.radius_km)
     if not count:
-        return ("Kein weiterer Ort erreicht jemanden, der heute nicht erreicht ist.",)
-    new = german_number(figures.gain.value)
+        return ("Keiner der möglichen Standorte erreicht jemanden, der heute nicht erreicht ist.",)
+    new = number_text(figures.gain.value, 0)
     people = "hätte ein Mensch" if new == "1" else f"hätten {new} Menschen"
     said = (
         f"Mit {_new_places(count)} {people} mehr einen Ort im Umkreis von {radius}"
         " Kilometern (Luftlinie)."
     )
-    if count < figures.choice.sites:
-        return (said, _shares(figures), "Mehr Orte bringen niemanden mehr dazu.")
-    return (said, _shares(figures))
+    return (said, _shares(figures), _no_more(figures, "bringen niemanden dazu"))
 
 
 def _fewest_sites(figures: SiteFigures) -> tuple[str, ...]:
@@ -178,7 +198,7 @@ def _fewest_sites(figures: SiteFigures) -> tuple[str, ...]:
         return (
             f"{share} sind so nicht erreichbar: Auch mit einem Ort an jedem möglichen Standort"
             f" hätten {where} höchstens {most} der Menschen {near}.",
-            f"Dafür genügen die {_places(count)} der Tabelle." if count else "",
+            _enough(count),
         )
     if not count:
         return (f"Es fehlt kein Ort: Schon heute haben {where} mindestens {share} der Menschen"
@@ -194,37 +214,60 @@ def _fewest_sites(figures: SiteFigures) -> tuple[str, ...]:
 def _least_way(figures: SiteFigures) -> tuple[str, ...]:
     count = len(figures.rows)
     if not count:
-        return ("Kein weiterer Ort verkürzt einen Weg.",)
+        return ("Keiner der möglichen Standorte verkürzt einen Weg.",)
     after = german_distance(figures.after.value)
     before = german_distance(figures.before.value)
-    instead = f" statt {before}" if before else ""
     where = region_phrase(figures.counted_in)
-    said = (
-        f"Mit {_new_places(count)} wäre der nächste Ort {where} im Mittel {after}{instead}"
-        " entfernt (Luftlinie, nach Menschen gewichtet)."
-    )
+    weighted = "(Luftlinie, nach Menschen gewichtet)"
+    no_more = _no_more(figures, "verkürzen keinen Weg")
     if not before:
-        return (said, "Heute zählt in dieser Auswahl kein Ort; einen Weg vorher gibt es nicht.")
-    return (said,)
+        return (
+            f"Mit {_new_places(count)} wäre der nächste Ort {where} im Mittel {after} entfernt"
+            f" {weighted}.",
+            "Heute zählt in dieser Auswahl kein Ort; einen Weg vorher gibt es nicht.",
+            no_more,
+        )
+    instead = f"{after} statt {before}" if after != before else f"weiter rund {after}"
+    return (
+        f"Mit {_new_places(count)} wäre der Weg zum nächsten Ort {where} im Mittel"
+        f" {metres_text(figures.gain.value)} kürzer: {instead} {weighted}.",
+        no_more,
+    )
+
+
+def _no_more(figures: SiteFigures, what: str) -> str:
+    """Say why there are fewer places than asked for; empty where there are not."""
+    if len(figures.rows) >= figures.choice.sites:
+        return ""
+    if len(figures.rows) >= figures.candidates:
+        return "Mehr mögliche Standorte gibt es nicht."
+    return f"Die übrigen möglichen Standorte {what}."
 
 
 def _shares(figures: SiteFigures) -> str:
     where = region_phrase(figures.counted_in)
-    before, after = (
-        german_percent(span.value / figures.people, 1) for span in (figures.before, figures.after)
-    )
-    return (
-        f"Damit wären {where} {german_number(figures.after.value)} von"
-        f" {german_number(figures.people)} Menschen erreicht, {after} statt {before}."
-    )
+    spans = (figures.before, figures.after)
+    before, after = (german_percent(span.value / figures.people, 1) for span in spans)
+    fewer, more = (number_text(span.value, 0) for span in spans)
+    whole = number_text(figures.people, 0)
+    if before == after:
+        return (
+            f"Damit wären {where} {more} statt {fewer} von {whole} Menschen erreicht, weiter rund"
+            f" {after}."
+        )
+    return f"Damit wären {where} {more} von {whole} Menschen erreicht, {after} statt {before}."
 
 
 def _new_places(count: int) -> str:
     return "einem neuen Ort" if count == 1 else f"{german_number(count)} neuen Orten"
 
 
-def _places(count: int) -> str:
-    return "ein Ort" if count == 1 else f"{german_number(count)} Orte"
+def _enough(count: int) -> str:
+    if not count:
+        return ""
+    if count == 1:
+        return "Dafür genügt der eine Ort der Tabelle."
+    return f"Dafür genügen die {german_number(count)} Orte der Tabelle."
 
 
 def _differs(span: Span) -> bool:
@@ -232,7 +275,7 @@ def _differs(span: Span) -> bool:
 
 
 def _amount(value: float, figures: SiteFigures) -> str:
-    return german_distance(value) if figures.is_distance else german_number(value)
+    return metres_text(value) if figures.is_distance else number_text(value, 0)
 
 
 # ------------------------------------------------------------------------------- the files
@@ -277,11 +320,16 @@ def file_columns(figures: SiteFigures) -> Mapping[str, Column]:
         "forced": Column("gesetzt", "ja: von Ihnen vorgegeben", width=9),
         **measures,
         "from_municipalities": Column("aus", "Gemeinden dieser Menschen", width=60),
-        "near_ties": Column("statt dessen auch", "beinahe gleich gute Standorte", width=50),
+        "near_ties": Column(
+            "statt dessen auch",
+            "andere Standorte an seiner Stelle, und was sie kosten: Menschen weniger, oder im"
+            " Mittel Meter mehr",
+            width=50,
+        ),
     }
 
 
-def file_row(row: SiteRow) -> tuple[Any, ...]:
+def file_row(row: SiteRow, *, is_distance: bool) -> tuple[Any, ...]:
     """Return a place as files have it; unknown is None."""
     return (
         row.id,
@@ -296,7 +344,8 @@ def file_row(row: SiteRow) -> tuple[Any, ...]:
         _known(row.people),
         _known(row.after),
         "; ".join(f"{one.name} ({german_number(one.people)})" for one in row.origins) or None,
-        "; ".join(f"{tie.name} ({tie_text(tie)})" for tie in row.ties) or None,
+        "; ".join(f"{tie.name} ({tie_text(tie, is_distance=is_distance)})" for tie in row.ties)
+        or None,
     )
 
 
@@ -343,7 +392,9 @@ def plain_answer(figures: SiteFigures) -> dict[str, Any]:
             {
                 **{
                     name: value
-                    for name, value in zip(columns, file_row(row), strict=True)
+                    for name, value in zip(
+                        columns, file_row(row, is_distance=figures.is_distance), strict=True
+                    )
                     if name not in plain
                 },
                 "from_municipalities": [
@@ -373,7 +424,8 @@ def _known(value: float) -> float | int | None:
 
 def file_table(figures: SiteFigures) -> tuple[pd.DataFrame, Areas]:
     """Return the places as a table, and their points (EPSG:4326)."""
-    table = pd.DataFrame([file_row(row) for row in figures.rows], columns=[*file_columns(figures)])
+    rows = [file_row(row, is_distance=figures.is_distance) for row in figures.rows]
+    table = pd.DataFrame(rows, columns=[*file_columns(figures)])
     points = shapely.points([(row.lon, row.lat) for row in figures.rows] or np.empty((0, 2)))
     frame = gpd.GeoDataFrame({"key": table["key"]}, geometry=points, crs=WGS84)
     return table, cast("Areas", frame)

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlencode
 
 from werkzeug.datastructures import MultiDict
 
-from geo_service.formats import german_percent
+from geo_service.coverage import METHOD
+from geo_service.formats import german_date, german_number, german_percent
 from geo_service.snapshot import CURRENT, parameters_of
 from geo_service.web.planning.query import (
     PRECISION_NAMES,
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 
     from geo_service.store import StateSummary
 
-__all__ = ["StateChoice", "choice_of", "describe_state", "read_states", "shown_of"]
+__all__ = [
+    "StateChoice",
+    "choice_of",
+    "describe_loss",
+    "describe_state",
+    "read_states",
+    "shown_of",
+    "state_label",
+    "were_erased",
+]
 
 _MAX_SHOWN: Final = 60
 
@@ -126,7 +136,9 @@ def describe_state(state: StateSummary) -> str:
 
 
 def choice_of(state: StateSummary) -> Choice | None:
-    """Return the choice whose figures are the state's own; None where no address says it."""
+    """Return the choice whose figures are those published; None where no address leads to them."""
+    if state.erased or state.method != METHOD:
+        return None
     parameters = parameters_of(state)
     choice = Choice(
         radius_km=parameters.radius_m / 1000,
@@ -142,3 +154,28 @@ def choice_of(state: StateSummary) -> Choice | None:
         return None
     ordered = replace(parameters, categories=choice.categories, themes=choice.themes)
     return choice if read == choice and choice.parameters == ordered else None
+
+
+def state_label(state: StateSummary) -> str:
+    """Name a state with its day."""
+    return f"„{state.name}“ vom {german_date(state.today)}"
+
+
+def describe_loss(state: StateSummary) -> str:
+    """Say why a state measured again may have other figures than those published, else nothing."""
+    reasons = []
+    if state.erased:
+        reasons.append(f"Aus diesem Stand {were_erased(state.erased)} gelöscht.")
+    if state.method != METHOD:
+        reasons.append("Die Methode hat sich seither geändert.")
+    if not reasons:
+        return ""
+    said = "Hier ist er neu gemessen; die veröffentlichten Zahlen können andere sein."
+    return " ".join([*reasons, said])
+
+
+def were_erased(count: int) -> str:
+    """Say how many records went, before „gelöscht“."""
+    if count == 1:
+        return "wurde seither 1 Eintrag"
+    return f"wurden seither {german_number(count)} Einträge"

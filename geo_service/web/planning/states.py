@@ -34,7 +34,7 @@ from geo_service.web.planning.query import (
     LEVEL_OF_LENGTH,
     plain_number,
 )
-from geo_service.web.planning.state_choice import StateChoice, describe_state
+from geo_service.web.planning.state_choice import StateChoice, describe_state, were_erased
 from geo_service.web.planning.summary import listed, region_phrase
 from geo_service.web.queries import AddressError
 
@@ -333,12 +333,21 @@ class StateComparison:
                 " unter „Übriges“."
             )
         said += [
-            f"Aus „{name}“ {_were(count)} gelöscht. Die Zahlen stehen, wie sie veröffentlicht"
+            f"Aus „{name}“ {were_erased(count)} gelöscht. Die Zahlen stehen, wie sie veröffentlicht"
             " wurden."
             for name, count in ((old.name, old.erased), (new.name if new else "", self._erased_new))
             if count
         ]
+        if new is None and old.people and not self._people_are_loaded:
+            said.append(
+                f"Der Bedarf „{old.people}“ ist nicht mehr geladen; heute wird mit den Menschen von"
+                " damals gemessen."
+            )
         return said
+
+    @property
+    def _people_are_loaded(self) -> bool:
+        return self.choice.old.people in {one.name for one in self.snapshot.demands}
 
     @property
     def _erased_new(self) -> int:
@@ -352,11 +361,16 @@ class StateComparison:
             "Datenstand von": f"Nr. {german_number(self.choice.old.revision)}",
             "Datenstand bis": f"Nr. {german_number(self.found_revision)}",
             "Gebiet": self.region.name,
-            "Menschen": self.choice.old.people or "alle Menschen",
+            "Menschen": self.people,
             **self.parameters.describe(),
             **{f"Teil „{PART_NAMES[part]}“": PART_MEANINGS[part] for part in PARTS},
             "Derselbe Vergleich im Internet": address,
         }
+
+    @property
+    def people(self) -> str:
+        """Say whose people both states count."""
+        return self.choice.old.people or "alle Menschen"
 
     @property
     def found_revision(self) -> int:
@@ -398,14 +412,6 @@ _BETTER_WORDS: Final[Mapping[Kind, str]] = {
     "recategorised": "anders eingeordnet",
     "reworded": "anders beschrieben",
 }
-
-
-def _were(count: int) -> str:
-    return (
-        "wurde seither 1 Eintrag"
-        if count == 1
-        else f"wurden seither {german_number(count)} Einträge"
-    )
 
 
 def _export_columns() -> dict[str, Column]:

@@ -11,13 +11,16 @@ from geo_service.web.places import GROUP_NAMES
 from geo_service.web.planning.figures import (
     JUDGEMENT_TEXTS,
     as_judgement,
+    number_text,
     range_text,
     value_text,
 )
 from geo_service.web.planning.planned import scenario_name
-from geo_service.web.planning.query import PRECISION_NAMES, plain_number
+from geo_service.web.planning.query import INDICATORS, PRECISION_NAMES, plain_number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from geo_service.schema import Level
@@ -32,6 +35,8 @@ __all__ = [
     "listed",
     "region_phrase",
     "summarise",
+    "unknown_note",
+    "whose_people",
 ]
 
 LEVEL_NAMES: Final[dict[Level, tuple[str, str]]] = {
@@ -62,9 +67,11 @@ def summarise(figures: Figures) -> tuple[str, ...]:
     return tuple(filter(None, (" ".join(filter(None, part)) for part in paragraphs)))
 
 
-def describe_choice(choice: Choice) -> tuple[str, ...]:
-    """Say which places count, where not all do."""
+def describe_choice(choice: Choice, demands: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Say which places count, where not all do; and whose people, given the demands' names."""
     said = [f"Stand: {choice.state}"] if choice.state else []
+    if choice.demand and demands:
+        said.append(f"Menschen: „{demands[choice.demand]}“")
     if choice.kinds:
         said.append(f"Art: {', '.join(GROUP_NAMES.get(kind, kind) for kind in choice.kinds)}")
     if choice.themes:
@@ -87,6 +94,16 @@ def describe_scenario(choice: Choice) -> str:
     return f"{scenario_name(choice.scenario)} mit {changes} gegenüber heute"
 
 
+def unknown_note(municipalities: int, level: str) -> str:
+    """Say in how many municipalities of an area the people are unknown; empty where in none."""
+    if not municipalities:
+        return ""
+    if level == "gemeinde":
+        return "Zahl der Menschen unbekannt"
+    many = "1 Gemeinde" if municipalities == 1 else f"{german_number(municipalities)} Gemeinden"
+    return f"ohne {many}: Zahl unbekannt"
+
+
 def region_phrase(area: Area) -> str:
     """Say where, as a part of a sentence: in the Land, a Kreis or a Verbandsgemeinde."""
     if area.kind == "Landkreis":
@@ -106,10 +123,7 @@ def _gaps(figures: Figures) -> str:
         " Kilometern (Luftlinie)"
     )
     if total == 1:
-        row = figures.coverage.iloc[0]
-        verdict = JUDGEMENT_TEXTS[as_judgement(row["judgement"])]
-        reached = german_percent(row["share_reached"], 0, missing="unbekannt")
-        return f"{figures.area(row['key']).name}: {reached} der Menschen erreicht, {verdict}."
+        return _single(figures)
     areas = f"{german_number(total)} {LEVEL_NAMES[figures.choice.level][1]} {where}"
     if not gaps:
         kinds = LEVEL_NAMES[figures.choice.level][0]
@@ -120,6 +134,23 @@ def _gaps(figures: Figures) -> str:
         )
     number = "allen" if gaps == total else f"{german_number(gaps)} von"
     return f"In {number} {areas} {has}."
+
+
+def _single(figures: Figures) -> str:
+    """Say what the one area of the table comes to, as the table does."""
+    row = figures.coverage.iloc[0]
+    name, judgement = figures.area(row["key"]).name, as_judgement(row["judgement"])
+    if judgement == "unknown":
+        return f"{name}: Zahl der Menschen unbekannt."
+    if not row["people_counted"]:
+        return f"{name}: niemand gezählt, {JUDGEMENT_TEXTS[judgement]}."
+    reached = _percent(row["share_reached"])
+    return f"{name}: {reached} der Menschen erreicht, {JUDGEMENT_TEXTS[judgement]}."
+
+
+def _percent(share: float) -> str:
+    """Write a share of people as the table does."""
+    return value_text(100 * share, INDICATORS["anteil"])
 
 
 def _unjudged(figures: Figures) -> list[str]:
@@ -143,25 +174,42 @@ def _unjudged(figures: Figures) -> list[str]:
         least = german_number(figures.choice.parameters.minimum_people)
         verb = "Ein Gebiet ist" if count == 1 else f"{german_number(count)} Gebiete sind"
         said.append(f"{verb} mit unter {least} Menschen zu klein für ein Urteil.")
-    if count := judged["unknown"]:
+    if (count := judged["unknown"]) and len(figures.coverage) > 1:
         subject = "Für ein Gebiet" if count == 1 else f"Für {german_number(count)} Gebiete"
         said.append(f"{subject} ist keine Zahl der Menschen bekannt.")
     return said
 
 
 def _people(figures: Figures) -> list[str]:
-    """Say how many people live too far from a place, and how sure that is."""
+    """Say how many people live too far from a place, how sure that is, and who is counted."""
+    return [_beyond(figures), whose_people(figures)]
+
+
+def whose_people(figures: Figures) -> str:
+    """Say who is counted, where, and of how many municipalities the people are unknown."""
+    said = f"Menschen sind hier: {figures.people}."
+    count = int(figures.whole["municipalities_unknown"].iloc[0])
+    if not count:
+        return said
+    if count == 1:
+        return f"In einer Gemeinde ist die Zahl unbekannt; sie zählt nicht mit. {said}"
+    many = german_number(count)
+    return f"In {many} Gemeinden ist die Zahl unbekannt; sie zählen nicht mit. {said}"
+
+
+def _beyond(figures: Figures) -> str:
     row = figures.whole.iloc[0]
     if row["people_beyond"] != row["people_beyond"] or not row["people_counted"]:
-        return []
+        return ""
     low, high = row["beyond_low"], row["beyond_high"]
-    share = german_percent(row["people_beyond"] / row["people_counted"], 0)
+    share = _percent(row["people_beyond"] / row["people_counted"])
     where = region_phrase(figures.region)
     where = f"{where[0].upper()}{where[1:]}"
-    beyond = german_number(row["people_beyond"])
+    beyond = number_text(row["people_beyond"], 0)
+    counted = "bekannten " if row["municipalities_unknown"] else ""
     text = (
         f"{where} {'lebt' if beyond == '1' else 'leben'} {beyond} von"
-        f" {german_number(row['people_counted'])} Menschen ({share}) weiter als"
+        f" {number_text(row['people_counted'], 0)} {counted}Menschen ({share}) weiter als"
         f" {plain_number(figures.choice.radius_km)} Kilometer vom nächsten Ort entfernt."
     )
     if low == low and german_number(low) != german_number(high):
@@ -169,7 +217,7 @@ def _people(figures: Figures) -> list[str]:
             f" Je nachdem, wo die grob verorteten Orte liegen, sind es {german_number(low)} bis"
             f" {german_number(high)}."
         )
-    return [text]
+    return text
 
 
 def _extremes(figures: Figures) -> str:
@@ -211,11 +259,9 @@ def _places(figures: Figures) -> str:
     where = region_phrase(figures.region)
     if not places:
         return f"Kein Ort der Auswahl liegt {where}."
-    if places == 1:
-        return f"Gezählt ist {where} ein einziger Ort."
     months = figures.choice.parameters.stale_after_months
     parts = [
-        f"{_how_many(int(row[name]), places)} {text}"
+        f"{_how_many(int(row[name]), places)} {text}" if places > 1 else text
         for name, text in (
             ("rough", "nur grob verortet"),
             ("stale", f"seit über {months} Monaten weder angegeben noch bestätigt"),
@@ -223,6 +269,9 @@ def _places(figures: Figures) -> str:
         )
         if row[name]
     ]
+    if places == 1:
+        known = listed(parts) if parts else "genau verortet und aktuell"
+        return f"Gezählt ist {where} ein einziger Ort, {known}."
     known = f": {listed(parts)}" if parts else ", alle genau verortet und aktuell"
     return f"Gezählt sind {where} {german_number(places)} Orte{known}."
 

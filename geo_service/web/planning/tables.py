@@ -21,6 +21,7 @@ from geo_service.web.planning.figures import (
     area_index,
     as_judgement,
     between_text,
+    describe_people,
     region_row,
     scaled,
     value_text,
@@ -28,6 +29,7 @@ from geo_service.web.planning.figures import (
 from geo_service.web.planning.planned import scenario_name
 from geo_service.web.planning.query import (
     COLUMNS,
+    FINER,
     INDICATORS,
     PLANNING_LEVELS,
     PRECISION_NAMES,
@@ -42,6 +44,7 @@ from geo_service.web.planning.summary import (
     describe_choice,
     region_phrase,
     summarise,
+    unknown_note,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +68,7 @@ __all__ = [
     "cells",
     "compare_pairs",
     "drill_query",
+    "offered_areas",
     "values_json",
 ]
 
@@ -81,7 +85,6 @@ EXPORTS: Final = (
     ("pdf", "Bericht (PDF)"),
 )
 _QUALITY: Final = {"grob": "rough", "veraltet": "stale", "undatiert": "undated"}
-_DRILLS: Final = {"kreis": "verbandsgemeinde", "verbandsgemeinde": "gemeinde"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An area in the table. `address` leads to the areas in it, or to its own page."""
+    """An area in the table. `address` leads to the areas in it, or to its own page.
+
+    `unknown` says in how many of its municipalities the people are unknown, empty where in none.
+    """
 
     key: str
     name: str
@@ -107,6 +113,7 @@ class Row:
     verdict: str
     reason: str
     small: bool
+    unknown: str
     first: Cell
     quality: tuple[Cell, ...]
     people: str
@@ -162,8 +169,8 @@ class FiguresPage:
 
     @property
     def counted(self) -> tuple[str, ...]:
-        """Say which places count, where not all do."""
-        return describe_choice(self.choice)
+        """Say which places and whose people count, where not all do."""
+        return describe_choice(self.choice, self.figures.demands)
 
     @property
     def query(self) -> str:
@@ -252,12 +259,7 @@ class FiguresPage:
     @cached_property
     def regions(self) -> list[tuple[str, str]]:
         """Return the areas that the form offers to look into: key and name."""
-        all_areas = self.figures.areas.areas.values()
-        found = [(one.key, one.name) for one in all_areas if one.level == "kreis"]
-        if len(self.choice.area) == 9:
-            own = self.figures.region
-            found.append((self.choice.area, own.name))
-        return found
+        return offered_areas(self.figures.areas, self.choice.area)
 
     @cached_property
     def trail(self) -> list[tuple[str, str]]:
@@ -322,7 +324,6 @@ class FiguresPage:
         area = self.figures.area(key)
         drills = can_drill(area)
         judgement = as_judgement(record["judgement"])
-        reason = record["gap_reason"]
         return Row(
             key=key,
             name=self.figures.name(key),
@@ -332,8 +333,9 @@ class FiguresPage:
             shade=shade,
             judgement=judgement,
             verdict=JUDGEMENT_TEXTS[judgement],
-            reason=reason if isinstance(reason, str) else "",
+            reason=_reason(record),
             small=bool(record["small_numbers"]),
+            unknown=unknown_note(record["municipalities_unknown"], record["level"]),
             first=first,
             quality=tuple(_part(record, column) for column in _QUALITY.values()),
             people=german_number(record["population"]),
@@ -388,8 +390,7 @@ def named_areas(index: AreaIndex, keys: tuple[str, ...]) -> list[tuple[str, str,
     """Return key and name of areas, and whether finer ones lie in them (1) or not (0)."""
     areas = (index.areas[index.canonical(key) or key] for key in keys)
     return [
-        (key, area.name.removeprefix("Verbandsgemeinde "), int(can_drill(area)))
-        for key, area in zip(keys, areas, strict=True)
+        (key, area.short_name, int(can_drill(area))) for key, area in zip(keys, areas, strict=True)
     ]
 
 
@@ -429,13 +430,15 @@ class Comparison:
         )
         people = _two(Cell(german_number(record["population"])) for record in records)
         reasons = (
-            record["gap_reason"] if isinstance(record["gap_reason"], str) else ""
-            for record in records
+            "; ".join(filter(None, (_reason(record), _unknown_part(record)))) for record in records
         )
         areas = _two(index.areas[index.canonical(key) or key] for key in keys)
         return cls(
             areas=areas,
-            sentences=_compare_sentences(table, [area.name for area in areas], choice),
+            sentences=(
+                *_compare_sentences(table, [area.name for area in areas], choice),
+                f"Menschen sind hier: {describe_people(snapshot, choice)}.",
+            ),
             lines=(
                 Line("einwohner", COLUMNS["einwohner"].label, people),
                 *(_line(table, indicator) for indicator in INDICATORS.values()),
@@ -447,6 +450,18 @@ class Comparison:
                 for name, reason in zip(judgements, reasons, strict=True)
             ),
         )
+
+
+def _reason(record: Mapping[Any, Any]) -> str:
+    reason = record["gap_reason"]
+    return reason if isinstance(reason, str) else ""
+
+
+def _unknown_part(record: Mapping[Any, Any]) -> str:
+    """Say what a judgement leaves out; of unknown people alone its reason says so."""
+    if record["judgement"] == "unknown":
+        return ""
+    return unknown_note(record["municipalities_unknown"], record["level"])
 
 
 def _compare_sentences(table: Coverage, names: list[str], choice: Choice) -> tuple[str, ...]:
@@ -486,6 +501,14 @@ def compare_pairs(choice: Choice) -> list[tuple[str, str]]:
     return query_pairs(replace(plain, indicator_name=usual.indicator_name))
 
 
+def offered_areas(index: AreaIndex, chosen: str) -> list[tuple[str, str]]:
+    """Return what forms offer to look into, the chosen area included: key and name."""
+    found = [(one.key, one.name) for one in index.areas.values() if one.level == "kreis"]
+    if len(chosen) == 9:
+        found.append((chosen, index.areas[index.canonical(chosen) or chosen].name))
+    return found
+
+
 def can_drill(area: Area) -> bool:
     """Whether areas of a finer level lie in an area."""
     return area.kind == "Landkreis" or area.level in {"land", "verbandsgemeinde"}
@@ -493,13 +516,13 @@ def can_drill(area: Area) -> bool:
 
 def drill_query(choice: Choice, key: str) -> str:
     """Return the query string of the areas in an area of the choice's level."""
-    return query_string(choice, area=key, level=_DRILLS.get(choice.level, "gemeinde"), page=1)
+    return query_string(choice, area=key, level=FINER.get(choice.level, "gemeinde"), page=1)
 
 
 def _look_into(area: Area) -> dict[str, str]:
     if area.level == "land":
         return {"area": "", "level": "kreis"}
-    return {"area": area.key, "level": _DRILLS[area.level]}
+    return {"area": area.key, "level": FINER[area.level]}
 
 
 def cells(table: Coverage, indicator: Indicator) -> list[Cell]:
@@ -525,4 +548,5 @@ def _part(record: Mapping[Any, Any], column: str) -> Cell:
     places, part = record["places"], record[column]
     if not places:
         return Cell("–")
-    return Cell(german_percent(part / places, 0), f"{german_number(part)} von {places}")
+    share = german_percent(part / places, 0)
+    return Cell(share, f"{german_number(part)} von {german_number(places)}")
