@@ -85,6 +85,15 @@ def test_exact_answer_is_looked_for_and_told(chromium: Browser, land: str) -> No
             expect(page.locator("[data-exact]")).to_have_count(0)
         expect(page.locator(".answer")).to_contain_text(PROOF)
         expect(page.locator(".answer")).not_to_contain_text("Schnell gerechnet")
+        expect(page.locator("[data-fact='Güte']")).to_contain_text(PROOF)
+        expect(page.locator("[data-fact='Verfahren']")).to_contain_text("genau (HiGHS)")
+
+
+EXACT = {
+    "value": 0,
+    "proof": "Bewiesen.",
+    "parameters": {"Verfahren": "genau", "Güte": "Bewiesen."},
+}
 
 
 def test_busy_computer_is_told_and_can_be_asked_again(chromium: Browser, land: str) -> None:
@@ -96,11 +105,13 @@ def test_busy_computer_is_told_and_can_be_asked_again(chromium: Browser, land: s
         page.unroute("**/standorte.json*")
         page.route(
             "**/standorte.json*",
-            lambda route: route.fulfill(json={"value": 0, "proof": "Bewiesen."}),
+            lambda route: route.fulfill(json=EXACT),
         )
         box.get_by_role("button", name="Noch einmal versuchen").first.click()
         expect(box).to_have_attribute("data-now", "same")
         expect(page.locator(".answer")).to_contain_text("Bewiesen.")
+        expect(page.locator("[data-fact='Verfahren']")).to_have_text("genau")
+        expect(page.locator("[data-fact='Ziel']")).not_to_be_empty()
 
 
 def test_everything_is_there_without_script(chromium: Browser, land: str) -> None:

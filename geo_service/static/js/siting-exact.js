@@ -37,6 +37,10 @@ async function ask(root) {
     if (isBetter(root, found.value)) return show(root, "better");
     for (const part of document.querySelectorAll("[data-quick]")) part.remove();
     for (const part of document.querySelectorAll("[data-shown-proof]")) part.textContent = found.proof;
+    for (const fact of document.querySelectorAll("[data-fact]")) {
+      if (!(fact instanceof HTMLElement)) continue;
+      fact.textContent = found.parameters[fact.dataset.fact ?? ""] ?? fact.textContent;
+    }
     show(root, "same");
   } catch (error) {
     console.warn(String(error));
