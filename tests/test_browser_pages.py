@@ -51,14 +51,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory, territory: Territory) -> Ite
             yield base
 
 
-def outline_drawn(page: Page) -> bool:
-    """Whether the pane of the outline holds a pixel that is not clear."""
-    drawn: bool = page.evaluate(
-        """() => [...document.querySelectorAll('.leaflet-umriss-pane canvas')].some((canvas) =>
-             canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
-               .data.some((value) => value > 0))"""
-    )
-    return drawn
+OUTLINE = """() => [...document.querySelectorAll('.leaflet-umriss-pane canvas')].some((canvas) =>
+  canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+    .data.some((value) => value > 0))"""
+"""Whether the pane of the outline holds a pixel that is not clear."""
 
 
 def test_all_is_there_without_scripts(chromium: Browser, pages: str) -> None:
@@ -83,22 +79,20 @@ def test_exact_place_is_one_mark_in_the_middle_of_its_map(chromium: Browser, pag
         for at, size in (("x", "width"), ("y", "height")):
             middle = mark[at] + mark[size] / 2 - frame[at]
             assert middle == pytest.approx(frame[size] / 2, abs=8)  # type: ignore[literal-required]
-        assert not outline_drawn(page)
+        assert not page.evaluate(OUTLINE)
 
 
 def test_rough_place_shows_the_town_it_may_be_anywhere_in(chromium: Browser, pages: str) -> None:
     with opened(chromium, pages + "/orte/ort-2") as page:
         expect(page.locator(".map[data-ready='1'] .mark-rough")).to_be_visible()
-        wait_until(page, "() => document.querySelector('.leaflet-umriss-pane canvas') !== null")
-        assert outline_drawn(page)
+        wait_until(page, OUTLINE)
 
 
 def test_area_map_shows_its_places_and_its_border(chromium: Browser, pages: str) -> None:
     with opened(chromium, pages + "/gebiete/07315", viewport=PHONE) as page:
         to_map(page)
         assert page.locator(".map").get_attribute("data-ready") == "72"
-        wait_until(page, "() => document.querySelector('.leaflet-umriss-pane canvas') !== null")
-        assert outline_drawn(page)
+        wait_until(page, OUTLINE)
 
 
 def test_empty_area_says_so_beside_its_map(chromium: Browser, pages: str) -> None:
