@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -45,7 +45,8 @@ from geo_service.web.tiles import init_tiles
 from geo_service.web.wording import FILTERS, N_, gettext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flask import Response
 
@@ -81,6 +82,7 @@ HEADERS: Final = {
 }
 """What every answer carries."""
 
+_GUARDS: Final = [(name.lower(), (name, value)) for name, value in HEADERS.items()]
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 _API: Final = "/api/"
 _MACHINE_PATHS: Final = ("/daten/", "/healthz")
@@ -125,7 +127,7 @@ def create_app(
     geocoder
         The operator's online geocoder for what visitors search, if there is one.
     """
-    app = Flask(__name__, static_folder=None, template_folder=str(templates_dir()))
+    app = _Application(__name__, static_folder=None, template_folder=str(templates_dir()))
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     addresses = AddressFinder(geocoder) if geocoder else None
@@ -141,13 +143,40 @@ def create_app(
     app.jinja_env.filters |= FILTERS
     app.jinja_env.globals |= {"settings": settings, "asset": _asset_address(site.assets)}
     app.jinja_env.filters["markup"] = Markup
-    init_languages(app, public_url=settings.public_url, headers=HEADERS)
-    app.after_request(_add_headers)
-    app.after_request(_stay_here)  # the last one comes first
+    init_languages(app, public_url=settings.public_url)
+    app.after_request(_send_on)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(GeoServiceError, _our_error)
-    app.wsgi_app = RequestIds(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = RequestIds(_Guarded(app.wsgi_app))  # type: ignore[method-assign]
     return app
+
+
+class _Application(Flask):
+    """Flask without a search for coroutines at every call: no function of ours is one."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function itself."""
+        return func
+
+
+class _Guarded:
+    """WSGI middleware: every answer carries `HEADERS`, where it has none of its own."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the request."""
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            given = {name.lower(): value for name, value in headers}
+            policy = given.get("content-security-policy")
+            if policy and "frame-ancestors 'none'" not in policy:
+                given["x-frame-options"] = ""  # left out: it cannot name hosts
+            headers += [pair for name, pair in _GUARDS if name not in given]
+            return start_response(status, headers, *more)
+
+        return self._app(environ, start)
 
 
 def _asset_address(assets: Assets) -> Callable[[str], str]:
@@ -157,28 +186,19 @@ def _asset_address(assets: Assets) -> Callable[[str], str]:
     return asset
 
 
-def _add_headers(response: Response) -> Response:
-    headers = response.headers
-    given = {name.lower() for name, _ in headers}
-    for name, value in HEADERS.items():
-        if name.lower() not in given:  # quicker than nine searches by `setdefault`
-            headers.add(name, value)
-    if "cache-control" not in given and response.location and request.query_string:
-        headers.add("Cache-Control", NOT_KEPT)
-    own = "content-security-policy" in given
-    if own and "frame-ancestors 'none'" not in headers["Content-Security-Policy"]:
-        del headers["X-Frame-Options"]  # it cannot name hosts, and would contradict
-    return response
+def _send_on(response: Response) -> Response:
+    """Keep to ourselves where somebody is sent who asked a question.
 
-
-def _stay_here(response: Response) -> Response:
-    """Send on to the proper form of an address by its path, never to the Host that was named.
-
-    Flask hands such redirects to no error handler. A path that began with two slashes would
-    name a host again.
+    To the proper form of an address they are sent by its path, never to the Host that was
+    named. Flask hands such redirects to no error handler. A path that began with two slashes
+    would name a host again.
     """
+    if not 300 < response.status_code < 309 or response.status_code == 304:
+        return response
     error = request.routing_exception if response.status_code == 308 else None
     if not isinstance(error, RequestRedirect):
+        if response.location and request.query_string:
+            response.headers.setdefault("Cache-Control", NOT_KEPT)
         return response
     path = "/" + error.new_url.split("/", 3)[-1].lstrip("/")
     proper = redirect(path, 308)

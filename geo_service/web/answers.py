@@ -17,6 +17,9 @@ from geo_service.web.stencils import Written
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from wsgiref.types import WSGIEnvironment
+
+    from werkzeug.datastructures import Headers
 
 __all__ = [
     "FOREVER",
@@ -100,9 +103,17 @@ def answer(body: Body, *, cache: str = PUBLIC, status: int = 200) -> Response:
             return Response(status=304, headers=headers)
     if encoding:
         headers.append(("Content-Encoding", encoding))
-    return Response(
-        _content(body, encoding), status=status, headers=headers, content_type=body.mimetype
-    )
+    content = _content(body, encoding)
+    headers += [("Content-Type", body.mimetype), ("Content-Length", str(len(content)))]
+    return _Complete([content], status=status, headers=headers)
+
+
+class _Complete(Response):
+    """An answer that knows its type and its length."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Return the headers; those of a plain answer without looking what they lack."""
+        return self.headers if self.status_code == 200 else super().get_wsgi_headers(environ)
 
 
 def _encoding(body: Body) -> str | None:

@@ -31,7 +31,7 @@ from geo_service.config import translations_dir
 from geo_service.web.answers import NOT_KEPT, ONE_DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from flask import Flask
@@ -96,14 +96,10 @@ LANGUAGES: Final[dict[str, Language]] = {
 
 
 class LanguageMount:
-    """WSGI middleware: the language in front of the path becomes part of the mount point.
+    """WSGI middleware: the language in front of the path becomes part of the mount point."""
 
-    `headers` are what every answer carries, for those that `app` does not see.
-    """
-
-    def __init__(self, app: WSGIApplication, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, app: WSGIApplication) -> None:
         self._app = app
-        self._headers = dict(headers or {})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request in the language that its path begins with."""
@@ -113,9 +109,7 @@ class LanguageMount:
         prefix = code if path.startswith("/") and code in LANGUAGES else ""
         if prefix:
             if not slash:
-                answer = _to_folder(root, code, environ)
-                answer.headers.extend(self._headers)
-                return answer(environ, start_response)
+                return _to_folder(root, code, environ)(environ, start_response)
             mounted |= {"SCRIPT_NAME": f"{root}/{code}", "PATH_INFO": path[len(code) + 1 :]}
         before = _prefix.set(prefix)
         try:
@@ -132,20 +126,17 @@ def _to_folder(root: str, code: str, environ: WSGIEnvironment) -> PlainResponse:
     return PlainResponse(status=308, headers=headers)
 
 
-def init_languages(
-    app: Flask, *, public_url: str = "", headers: Mapping[str, str] | None = None
-) -> None:
+def init_languages(app: Flask, *, public_url: str = "") -> None:
     """Give `app` its languages: addresses, catalogues, and what templates need of them.
 
     `public_url` begins the addresses for search engines; where it is empty they have no
     host, because a page that is kept must not repeat the one a stranger asked with.
-    `headers` are those that every answer carries.
 
     Templates get ``_``, ``ngettext``, ``{% trans %}`` (white space trimmed), ``language``,
     ``language_links``, ``canonical_address``, ``neutral_url_for`` and ``script_texts``.
     """
     app.config[_HOME_KEY] = public_url
-    app.wsgi_app = LanguageMount(app.wsgi_app, headers)  # type: ignore[method-assign]
+    app.wsgi_app = LanguageMount(app.wsgi_app)  # type: ignore[method-assign]
     Babel(
         app,
         default_locale=SOURCE.locale,
@@ -325,6 +316,6 @@ def _name_language(response: Response) -> Response:
     """Say in which language a page is, and that ``/`` depends on the browser's."""
     if response.mimetype == "text/html":
         response.headers.setdefault("Content-Language", language().code)
-    if not _prefix.get() and request.path == "/" and not request.query_string:
-        response.vary.add("Accept-Language")
+        if not _prefix.get() and request.path == "/" and not request.query_string:
+            response.vary.add("Accept-Language")
     return response

@@ -41,7 +41,7 @@ class Cursor:
 
 def question_of(asked: Mapping[str, Any]) -> str:
     """Return a short text that is the same for questions whose walks are the same."""
-    said = repr([(name, value) for name, value in asked.items() if name not in _PER_PAGE])
+    said = repr([item for item in asked.items() if item[0] not in _PER_PAGE])
     return blake2b(said.encode(), digest_size=6).hexdigest()
 
 

@@ -44,11 +44,11 @@ class Edition:
     def feature(self, found: Found) -> bytes:
         """Write a record as GeoJSON."""
         index, row = self.index, found.row
-        said = index.properties[row]
-        if found.distance_mm is not None:
-            said += b',"distance_m":%d' % round(found.distance_mm / 1000)
-        parts = (index.written_ids[row], index.points[row], said)
-        return b'{"type":"Feature","id":%s,"geometry":%s,"properties":{%s}}' % parts
+        parts = (index.written_ids[row], index.points[row], index.properties[row])
+        if found.distance_mm is None:
+            return b'{"type":"Feature","id":%s,"geometry":%s,"properties":{%s}}' % parts
+        more = (*parts, round(found.distance_mm / 1000))
+        return b'{"type":"Feature","id":%s,"geometry":%s,"properties":{%s,"distance_m":%d}}' % more
 
     def item(self, found: Found) -> bytes:
         """Write a record as plain JSON, its point as lon and lat."""

@@ -228,17 +228,21 @@ def initiatives(asked: Asked, format_: Format) -> Response:
     view, edition = present(at_least=cursor.revision if cursor else 0)
     walk = _walk(view, edition, asked, order, cursor)
     cache = caching(personal=bool(asked["near"] or asked["bbox"] or asked["q"]))
-    tag = edition.tag(format_, request.script_root, request.path, request.query_string)
+    root, path, query = request.script_root, request.path, request.query_string
+    tag = edition.tag(format_, root, path, query)
     if asked["limit"] == ALL:
         pieces = partial(_whole, edition, edition.index.find(walk), format_, asked)
         return send_stream(pieces, format_, tag, cache=cache)
     found, more = edition.index.page(walk, asked["limit"] or DEFAULT_LIMIT)
-    after = _next(edition, question, order, found[-1]) if more else None
+    after = None
+    if more:
+        cursor = Cursor(edition.revision, edition.index.key(found[-1], order))
+        after = _next(root + path, query, cursor.text(question))
     content = b"".join(_whole(edition, found, format_, asked, after))
     response = send(content, format_, tag, cache=cache)
     if after:
         kind = MEDIA_TYPES[format_].partition(";")[0]
-        response.headers["Link"] = f'<{after}>; rel="next"; type="{kind}"'
+        response.headers.add("Link", f'<{after}>; rel="next"; type="{kind}"')
     return response
 
 
@@ -383,7 +387,7 @@ _HEADS: Final = {
 }
 
 
-_PLAIN_QUERY: Final = re.compile(r"[A-Za-z0-9_.,=&-]*", re.ASCII)
+_PLAIN_QUERY: Final = re.compile(rb"[A-Za-z0-9_.,=&-]*", re.ASCII)
 """A query string that can stand in an address as it came."""
 
 
@@ -391,12 +395,11 @@ def _quoted(address: str) -> bytes:
     return b'"%s"' % address.encode()  # percent-encoded: nothing to escape
 
 
-def _next(edition: Edition, question: str, order: Order, last: Found) -> str:
-    """Return the address of the page after `last`."""
-    cursor = Cursor(edition.revision, edition.index.key(last, order)).text(question)
-    path = quote(request.script_root + request.path)
-    given = request.query_string.decode("latin-1")
-    if not _PLAIN_QUERY.fullmatch(given) or "cursor=" in given:
+def _next(path: str, query: bytes, cursor: str) -> str:
+    """Return the address of the next page of a question."""
+    if _PLAIN_QUERY.fullmatch(query) and b"cursor=" not in query:
+        given = query.decode()
+    else:
         pairs = [pair for pair in request.args.items(multi=True) if pair[0] != "cursor"]
         given = urlencode(pairs, safe=",")
-    return f"{path}?{given}{'&' if given else ''}cursor={cursor}"
+    return f"{quote(path)}?{given}{'&' if given else ''}cursor={cursor}"

@@ -60,7 +60,7 @@ def chosen_format(offered: Sequence[Format], extension: Format | None) -> Format
     """Return the format by extension or Accept, the first one by default; None if there is none."""
     if extension is not None:
         return extension
-    accepted = request.accept_mimetypes
+    accepted = request.accept_mimetypes if "HTTP_ACCEPT" in request.environ else None
     if not accepted:
         return offered[0]
     quality = {name: accepted.quality(MEDIA_TYPES[name].split(";")[0]) for name in offered}

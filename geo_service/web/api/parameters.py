@@ -138,9 +138,13 @@ class Parameter:
 
 
 @lru_cache(maxsize=64)
-def _by_name(parameters: tuple[Parameter, ...]) -> tuple[dict[str, Parameter], dict[str, Any]]:
-    """Return parameters and their defaults by name."""
-    return {one.name: one for one in parameters}, {one.name: one.default for one in parameters}
+def _by_name(
+    parameters: tuple[Parameter, ...],
+) -> tuple[dict[str, Parameter], dict[str, Any], tuple[Parameter, ...]]:
+    """Return parameters and their defaults by name, and those that are required."""
+    known = {one.name: one for one in parameters}
+    defaults = {one.name: one.default for one in parameters}
+    return known, defaults, tuple(one for one in parameters if one.required)
 
 
 def read(args: MultiDict[str, str], parameters: tuple[Parameter, ...]) -> dict[str, Any]:
@@ -151,15 +155,15 @@ def read(args: MultiDict[str, str], parameters: tuple[Parameter, ...]) -> dict[s
     ParameterError
         If one is missing, unknown, given too often or none of those allowed.
     """
-    known, defaults = _by_name(parameters)
+    known, defaults, required = _by_name(parameters)
     asked = dict(defaults)
     for name in args:
         if name not in known:
             raise ParameterError(name, f"one of {', '.join(known) or 'no parameter'}", name)
         asked[name] = known[name].read(args)
-    for name, parameter in known.items():
-        if parameter.required and name not in args:
-            raise ParameterError(name, parameter.expected, None)
+    for parameter in required:
+        if parameter.name not in args:
+            raise ParameterError(parameter.name, parameter.expected, None)
     return asked
 
 

@@ -186,10 +186,12 @@ class RecordIndex:
 
     def page(self, walk: Walk, limit: int) -> tuple[list[Found], bool]:
         """Return the first rows of a walk, and whether there are more."""
-        if walk.order == "distance" and walk.near and not walk.after and len(self) > _FEW:
-            found = self._nearest(walk, walk.near, limit + 1)
+        if walk.order != "distance" or not walk.near:
+            found = list(islice(self._by_position(walk), limit + 1))
+        elif walk.after or len(self) <= _FEW:
+            found = list(self._by_distance(walk, walk.near, limit + 1))
         else:
-            found = list(islice(self.find(walk), limit + 1))
+            found = self._nearest(walk, walk.near, limit + 1)
         return found[:limit], len(found) > limit
 
     def key(self, found: Found, order: Order) -> tuple[Any, str]:
@@ -200,8 +202,11 @@ class RecordIndex:
         return (self._names[found.row] if order == "name" else ""), record_id
 
     def _by_position(self, walk: Walk) -> Iterator[Found]:
-        tests = (*walk.tests, *self._place_tests(walk))
-        distances = self.distances_mm(walk.near) if walk.near else None
+        tests = (*walk.tests, *self._box_tests(walk.box))
+        distances = None
+        if walk.near:
+            distances = self.distances_mm(walk.near)
+            tests += (_masked(self.placed & (distances <= walk.near.radius_m * 1000)),)
         order = self._name_order if walk.order == "name" else None
         for row in self._walked(tests, walk.box, order, self._start(walk)):
             yield Found(row, None if distances is None else int(distances[row]))
@@ -252,23 +257,19 @@ class RecordIndex:
         if len(rows):
             yield from rows[_passed(tests, rows)].tolist()
 
-    def _place_tests(self, walk: Walk) -> list[Test]:
-        tests: list[Test] = []
-        if walk.box:
-            west, south, east, north = walk.box
-            lon, lat = self.lon, self.lat
-            tests.append(
-                lambda rows: (
-                    (lon[rows] >= west)
-                    & (lon[rows] <= east)
-                    & (lat[rows] >= south)
-                    & (lat[rows] <= north)
-                )
+    def _box_tests(self, box: tuple[float, float, float, float] | None) -> list[Test]:
+        if not box:
+            return []
+        west, south, east, north = box
+        lon, lat = self.lon, self.lat
+        return [
+            lambda rows: (
+                (lon[rows] >= west)
+                & (lon[rows] <= east)
+                & (lat[rows] >= south)
+                & (lat[rows] <= north)
             )
-        if walk.near:
-            inside = self.distances_mm(walk.near) <= walk.near.radius_m * 1000
-            tests.append(_masked(inside & self.placed))
-        return tests
+        ]
 
     # ----------------------------------------------------------------------- distances
 
@@ -278,17 +279,19 @@ class RecordIndex:
 
     def _measured_mm(self, at: tuple[float, float], rows: Rows) -> NDArray[np.float64]:
         x_m, y_m = at
-        across, along = self._x_m[rows] - x_m, self._y_m[rows] - y_m
+        xs_m, ys_m = self._metric
+        across, along = xs_m[rows] - x_m, ys_m[rows] - y_m
         measured: NDArray[np.float64] = np.rint(np.sqrt(across * across + along * along) * 1000)
         return measured
 
-    def _by_distance(self, walk: Walk, near: Near) -> Iterator[Found]:
-        """Give all rows that pass, nearest first, by measuring every one."""
+    def _by_distance(self, walk: Walk, near: Near, most: int | None = None) -> Iterator[Found]:
+        """Give the rows that pass, nearest first, by measuring every one."""
         distances = self.distances_mm(near)
-        inside = self.placed & (distances <= near.radius_m * 1000)
-        tests = (*walk.tests, *self._place_tests(Walk(box=walk.box)))
+        endless = near.radius_m == float("inf")  # as is the distance without a point
+        inside = self.placed if endless else distances <= near.radius_m * 1000
+        tests = (*walk.tests, *self._box_tests(walk.box))
         if tests:
-            inside &= _passed(tests, slice(0, len(self)))
+            inside = inside & _passed(tests, slice(0, len(self)))
         rows = inside.nonzero()[0]
         rows = rows[distances[rows].argsort(kind="stable")]
         if walk.after:
@@ -298,7 +301,8 @@ class RecordIndex:
             after = np.array([self.ids[row] > record_id for row in rows[tied]], dtype=np.bool_)
             beyond[np.flatnonzero(tied)[after]] = True
             rows = rows[beyond]
-        return (Found(row, int(distances[row])) for row in rows.tolist())
+        rows = rows[:most]
+        return map(Found, rows.tolist(), map(int, distances[rows].tolist()))
 
     def _nearest(self, walk: Walk, near: Near, count: int) -> list[Found]:
         """Return the first rows, nearest first; `count` is at least 2.
@@ -309,7 +313,7 @@ class RecordIndex:
         """
         if self._tree is None:
             return []
-        tests = (*walk.tests, *self._place_tests(Walk(box=walk.box)))
+        tests = (*walk.tests, *self._box_tests(walk.box))
         at = _TO_METRIC.transform(near.lon, near.lat)
         asked = count
         while True:
