@@ -172,6 +172,22 @@ class MunicipalityIndex:
             rows[outside] = self._nearest(lon[outside], lat[outside], tolerance_m)
         return self._ags_or_none[rows]
 
+    def find_one(self, lon: float, lat: float) -> str | None:
+        """Return what `find` says of one point, at once where the grid knows its cell.
+
+        Parameters
+        ----------
+        lon, lat
+            Degrees (EPSG:4326).
+        """
+        column, line = (lon - self._west) / self._cell, (lat - self._south) / self._cell
+        if 0 <= column < self._columns and 0 <= line < self._lines:
+            row = int(self._cells[int(line) * self._columns + int(column)])
+            if row not in (_BORDER, _OUTSIDE):
+                return str(self._ags_or_none[row])
+        found = self.find(np.array([lon]), np.array([lat]))[0]
+        return None if found is None else str(found)
+
     def _look_up(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
         """Row of the municipality that each point lies in or on, else `_OUTSIDE`."""
         with np.errstate(invalid="ignore", over="ignore"):

@@ -100,7 +100,9 @@ def land_index(land: Municipalities) -> MunicipalityIndex:
 
 
 def find_one(index: MunicipalityIndex, lon: float, lat: float, **options: float) -> str | None:
-    return index.find(np.array([lon]), np.array([lat]), **options)[0]
+    found = index.find(np.array([lon]), np.array([lat]), **options)[0]
+    assert options or index.find_one(lon, lat) == found
+    return found
 
 
 def reference(municipalities: Municipalities, lon: np.ndarray, lat: np.ndarray) -> list[str | None]:
@@ -315,6 +317,18 @@ def test_vertices_of_borders_get_what_geopandas_finds(
     for lon, lat in (vertices.T, jittered.T):
         found = land_index.find(lon, lat, tolerance_m=0.0)
         assert found.tolist() == reference(land, lon, lat)
+
+
+def test_one_point_gets_the_answer_of_many(
+    land: Municipalities, land_index: MunicipalityIndex
+) -> None:
+    random = np.random.default_rng(5)
+    west, south, east, north = land.total_bounds
+    spread = random.uniform((west - 0.1, south - 0.1), (east + 0.1, north + 0.1), (3000, 2))
+    vertices = shapely.get_coordinates(np.array(land.geometry.array))[::401]
+    points = np.concatenate([spread, spread.round(3), vertices])
+    alone = [land_index.find_one(lon, lat) for lon, lat in points.tolist()]
+    assert alone == land_index.find(*points.T).tolist()
 
 
 def test_every_seat_lies_in_its_municipality(

@@ -97,6 +97,8 @@ ADDRESSES = (
     "/?nah=7.9,50.9&umkreis=2",
     "/?ort=Aheim",
     "/?ort=" + "%3Cb%3E%22%26",
+    "/?ort=%3Ci%3EZuhause&nah=7.05,50.05",
+    "/?ort=Zuhause&nah=7.06,50.05",
     "/ar/?nah=7.05,50.05",
     "/de/?nah=7.05,50.05",
 )

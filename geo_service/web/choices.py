@@ -1,7 +1,7 @@
 """What can be chosen beside a list of places, the same for every point and every reader.
 
-Counts and the point itself are gaps of a stencil (`stencils`): the name of a gap is one of
-the texts below, or a `Count` or `Dimmed`. `listing.ListPage` knows what to put in them.
+Counts and the point itself are gaps of a stencil (`stencils`): the name of a gap is
+a text, a `Count` or a `Dimmed`. `listing.ListPage` knows what to put in them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from geo_service.web.filters import Filter
+    from geo_service.web.search import Kind, Remark
     from geo_service.web.site import View
     from geo_service.web.stencils import Gap
 
-__all__ = ["AreaChoice", "Choice", "Choices", "Chosen", "Count", "Dimmed", "Facet", "chosen_of"]
+__all__ = [
+    "AreaChoice",
+    "Box",
+    "Choice",
+    "Choices",
+    "Chosen",
+    "Count",
+    "Dimmed",
+    "Facet",
+    "chosen_of",
+]
 
 MOST_OFFERS: Final = 12
 _TIME_LABELS: Final = {
@@ -56,6 +67,20 @@ class Dimmed(NamedTuple):
 
     facet: str
     value: str
+
+
+class Box(NamedTuple):
+    """What the box about the place that was understood says besides its texts: no place.
+
+    `inside` is whether it lies in the Land.
+    """
+
+    kind: Kind
+    remark: Remark
+    labelled: bool
+    noticed: bool
+    inside: bool
+    radius_km: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from markupsafe import escape
 
 from geo_service.web import wording
-from geo_service.web.choices import AreaChoice, Count, Dimmed
-from geo_service.web.filters import FACETS, MAY_BE_SILENT, RADII_KM, round_km
+from geo_service.web.choices import AreaChoice, Box, Choice, Count, Dimmed
+from geo_service.web.filters import FACETS, MAY_BE_SILENT, Filter, round_km
 from geo_service.web.languages import language
 from geo_service.web.places import NO_KREIS
 from geo_service.web.queries import query_pairs, query_string, radius_addresses
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from geo_service.web.filters import Filter, Selection
+    from geo_service.web.filters import Selection
     from geo_service.web.languages import Language
     from geo_service.web.places import Place
     from geo_service.web.search import Located
     from geo_service.web.site import View
+    from geo_service.web.stencils import Gap
     from geo_service.web.timetable import Opening
 
-__all__ = ["Entry", "ListPage", "ListedPage", "Option", "distance_text", "entries"]
+__all__ = ["Entry", "ListPage", "ListedPage", "Option", "distance_text", "entries", "radii"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A place as a card shows it: with its distance, and with what is certain about today."""
 
     place: Place
@@ -50,11 +50,6 @@ class Option:
     count: int
     current: bool
     address: str
-
-    @property
-    def places(self) -> str:
-        """Return how many places it leaves, in words."""
-        return ngettext("%(count)s Ort", "%(count)s Orte", self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +176,7 @@ class ListPage(ListedPage):
         texts: list[bytes] = []
         said: list[bytes] = []
         for entry in self.shown[group][1]:
-            card, distance = self._card(entry, write), escape(entry.distance or "").encode()
+            card, distance = self._card(entry, write), _escaped(entry.distance or "")
             texts.append(card.filled_with(distance))
             said += (card.mark, distance)
         return Written.joined(texts, said, between=b"\n")
@@ -251,29 +246,48 @@ class ListPage(ListedPage):
         spoken = language()
 
         def value(name: Hashable) -> bytes:
-            if isinstance(name, Count):
-                return _written(count_of[name.facet](name.value), spoken)
-            if isinstance(name, Dimmed):
-                return b"" if count_of[name.facet](name.value) else b" none"
+            if type(name) is Count:
+                facet, choice = name
+                return _written(count_of[facet](choice), spoken)
+            if type(name) is Dimmed:
+                facet, choice = name
+                return b"" if count_of[facet](choice) else b" none"
             return given[name]
 
         return value
 
-    # --------------------------------------------------------------------------- choices
+    # ------------------------------------------------------------ the box about the place
 
     @property
-    def radii(self) -> list[Option]:
-        """Return the radii to choose from."""
-        counts, addresses = self.selection.radius_counts(), radius_addresses(self.query)
-        return [
-            Option(
-                gettext("%(length)s km", length=wording.number(radius)),
-                counts[radius],
-                radius == self.query.radius_km,
-                addresses[radius],
-            )
-            for radius in RADII_KM
-        ]
+    def box(self) -> Box | None:
+        """Return what the box about the place says besides its texts; None without a place."""
+        spot = self.selection.spot
+        if spot is None:
+            return None
+        return Box(
+            spot.kind,
+            self.located.remark,
+            labelled=spot.label not in ("", spot.name, f"{spot.name} (kreisfreie Stadt)"),
+            noticed=bool(self.notice),
+            inside=bool(spot.ags),
+            radius_km=self.query.radius_km,
+        )
+
+    @property
+    def box_values(self) -> Callable[[Hashable], bytes]:
+        """Return what stands in each gap of the box about the place."""
+        query, spot = self.query, self.selection.spot
+        texts: dict[Hashable, str] = {
+            Count("umkreis", str(radius)): ngettext("%(count)s Ort", "%(count)s Orte", count)
+            for radius, count in self.selection.radius_counts().items()
+        }
+        texts["point"] = query_string(Filter(where=query.where, near=query.near))
+        texts |= {"text": self.located.text, "notice": self.notice}
+        if spot is not None:
+            texts |= {"at": f"{spot.lon},{spot.lat}", "name": spot.name, "label": spot.label}
+        return lambda name: escape(texts[name]).encode()
+
+    # --------------------------------------------------------------------------- choices
 
     @property
     def finer(self) -> tuple[str, list[AreaChoice]]:
@@ -323,8 +337,29 @@ class ListPage(ListedPage):
 
 
 @lru_cache(maxsize=4096)
+def _escaped(distance: str) -> bytes:
+    """Return a distance as pages hold it: in words, so what is kept tells no exact one."""
+    return escape(distance).encode()
+
+
+@lru_cache(maxsize=4096)
 def _written(count: int, _language: Language) -> bytes:
     return escape(wording.number(count)).encode()
+
+
+def radii(choice: Filter, radius_km: int, gap: Gap) -> list[Choice]:
+    """Return the radii to choose from, around any point."""
+    return [
+        Choice(
+            value=str(radius),
+            label=gettext("%(length)s km", length=wording.number(radius)),
+            count=gap(Count("umkreis", str(radius))),
+            dimmed="",
+            current=radius == radius_km,
+            address=address,
+        )
+        for radius, address in radius_addresses(gap("point"), choice).items()
+    ]
 
 
 def _silent_times(count: int) -> str:

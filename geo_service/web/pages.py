@@ -24,7 +24,7 @@ from geo_service.web.answers import (
 from geo_service.web.choices import Choices
 from geo_service.web.filters import Filter
 from geo_service.web.languages import neutral_url_for
-from geo_service.web.listing import ListPage
+from geo_service.web.listing import ListPage, radii
 from geo_service.web.place_pages import place_page
 from geo_service.web.places import GROUP_NAMES
 from geo_service.web.queries import (
@@ -226,7 +226,7 @@ def _write_start(view: View, listing: ListPage) -> Written:
 
     stencil = view.kept(choice, ("start with gaps", choice, active, blocked), make)
     write: Any = current_app.jinja_env.get_template("_found.html").module
-    found = {
+    found: dict[str, Any] = {
         "listing": listing,
         "start_url": url_for("pages.start"),
         "total": len(view.places),
@@ -238,10 +238,28 @@ def _write_start(view: View, listing: ListPage) -> Written:
         "radius fields": write.fields(listing.radius_fields) if listing.radius_fields else "",
         "place fields": write.fields(listing.place_fields),
         "finer areas": write.area_group(*listing.finer) if choice.areas else "",
-        "spot": write.spot(**found),
+        "spot": _write_spot(view, write, **found),
         "found": around_cards.filled(lambda group: listing.cards(cast("int", group), write.card)),
     }
     return stencil.filled(listing.values(texts))
+
+
+def _write_spot(
+    view: View, write: Any, *, listing: ListPage, start_url: str, total: int
+) -> str | Written:
+    """Return the box about the place, filled as the page is; or what to ask back."""
+    choice, box = listing.query.anywhere, listing.box
+    if listing.located.blocked:
+        return cast("str", write.asked_back(listing, start_url, total))
+    if box is None:
+        return ""
+
+    def with_gaps(gap: Gap) -> str:
+        anywhere, around = query_string(choice), radii(choice, box.radius_km, gap)
+        return cast("str", write.spot(box, around, gap, start_url, anywhere, total))
+
+    stencil = view.kept(choice, ("box", choice, box), partial(Stencil.of, with_gaps))
+    return stencil.filled(listing.box_values)
 
 
 def _start_with_gaps(view: View, choice: Filter, active: bool, blocked: bool, gap: Gap) -> str:

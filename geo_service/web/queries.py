@@ -204,16 +204,15 @@ def query_string(query: Filter, *, page: int = 1) -> str:
     return f"?{said}" if said else ""
 
 
-def radius_addresses(query: Filter) -> dict[int, str]:
-    """Return the query string of a set around a point for each radius.
+def radius_addresses(point: str, choice: Filter) -> dict[int, str]:
+    """Return the query string of a choice around a point, itself a query string, by radius.
 
-    >>> radius_addresses(Filter(where="Mainz", kinds=("haus",)))[5]
+    >>> radius_addresses("?ort=Mainz", Filter(kinds=("haus",)))[5]
     '?ort=Mainz&umkreis=5&art=haus'
     """
-    where = query_string(Filter(where=query.where, near=query.near))
-    rest = query_string(query.anywhere).replace("?", "&", 1)
+    rest = query_string(choice.anywhere).replace("?", "&", 1)
     return {
-        radius: where + (f"&umkreis={radius}" if radius != DEFAULT_RADIUS_KM else "") + rest
+        radius: point + (f"&umkreis={radius}" if radius != DEFAULT_RADIUS_KM else "") + rest
         for radius in RADII_KM
     }
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-
 from geo_service.names import fold
 from geo_service.schema import Address, Ambiguous, Found
 
@@ -163,8 +161,7 @@ class PlaceSearch:
     def at(self, lon: float, lat: float, *, kind: Kind = "device", name: str = "") -> Spot:
         """Return a point that was given in degrees (EPSG:4326)."""
         lon, lat = round_point(lon, lat)
-        found = self._territory.index.find(np.array([lon]), np.array([lat]))[0]
-        ags = found if isinstance(found, str) else None
+        ags = self._territory.index.find_one(lon, lat)
         return Spot(lon, lat, kind, name, self.name_of(ags), ags)
 
     def _suggest(self, text: str) -> tuple[str, ...]:
