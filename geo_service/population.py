@@ -243,6 +243,7 @@ def _open_table(path: Path, size_m: int | None) -> Iterator[tuple[str, IO[bytes]
             with archive.open(member) as stream:
                 yield name, stream
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        # An unknown compression is a NotImplementedError, a password a RuntimeError.
         raise FileFormatError(f"{path.name}: expected a whole ZIP file, got {error}") from error
 
 

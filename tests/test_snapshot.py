@@ -402,11 +402,18 @@ def test_value_made_twice_after_a_failure_is_counted_once() -> None:
     assert derived.get(key, lambda: b"again") == b"second" * 60
 
 
+@dataclasses.dataclass
+class Held:
+    content: bytes
+    kind: str
+
+
 @pytest.mark.parametrize(
     ("value", "least", "most"),
     [
         (b"x" * 5_000, 5_000, 5_100),
         (np.zeros(1_000), 8_000, 8_100),
+        (Held(b"x" * 5_000, "json"), 5_000, 5_300),
         (Body(b"x" * 5_000, "json"), 5_000, 5_500),
         ([b"x" * 100] * 10_000, 1_000_000, 1_100_000),
         ({"a": b"x" * 5_000}, 5_000, 5_200),
