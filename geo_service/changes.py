@@ -44,6 +44,7 @@ __all__ = [
     "KIND_NAMES",
     "PARTS",
     "PART_NAMES",
+    "RANGED",
     "REAL_KINDS",
     "Changes",
     "Kind",
@@ -88,6 +89,9 @@ INDICATORS: Final = (
     "nearest_mean_m",
     "e2sfca",
 )
+RANGED: Final = ("people_reached", "share_reached", "people_beyond", "nearest_mean_m", "e2sfca")
+"""The indicators that roughly located places make uncertain."""
+
 PARTS: Final = ("data", "real", "rest")
 """What a difference is made of: better data, real change, and the rest: other figures of
 people, the passing of time, records that were erased."""
@@ -151,13 +155,20 @@ class Changes:
 
     `areas` has for each level a row per area: ``key``, ``name``, ``places_old``,
     ``places_new``, ``gained`` and ``lost`` (places that count there now and did not, and the
-    reverse), ``gap_old``, ``gap_new``, ``judgement_old``, ``judgement_new``, ``crossed`` (one
-    of `CROSSINGS`, else missing), ``crossed_by`` (the part that did it); and for each of
+    reverse), ``gap_old``, ``gap_new``, ``judgement_old``, ``judgement_new``,
+    ``municipalities_unknown_old``, ``municipalities_unknown_new``, ``crossed`` (one of
+    `CROSSINGS`, else missing), ``crossed_by`` (the part that did it); and for each of
     `INDICATORS` the two values (``…_old``, ``…_new``), the difference (``…_change``) and its
     parts (``…_data``, ``…_real``, ``…_rest``), which add up to it exactly. Missing is unknown.
+    Those of `RANGED` have ranges as well: of both values (``…_old_low``, ``…_old_high``,
+    ``…_new_low``, ``…_new_high``) and of the difference (``…_change_low``, ``…_change_high``),
+    in nine of ten layouts of the roughly located places. ``…_unsure``: there is a difference,
+    and none at all lies within its range.
 
-    Where `boundaries_changed`, only stored figures are compared: the parts are missing.
+    Where `boundaries_changed`, only stored figures are compared: the parts and the ranges of
+    differences are missing.
     `erased_old` and `erased_new` count the records that each has lost by erasure since.
+    `measured_anew` are the dated states whose figures are not those published.
     """
 
     old: str
@@ -167,6 +178,7 @@ class Changes:
     boundaries_changed: bool
     erased_old: int
     erased_new: int
+    measured_anew: frozenset[Side] = frozenset()
 
     def count(self, kind: Kind) -> int:
         """How many records changed in this way."""
@@ -179,6 +191,7 @@ def compare_states(
     municipalities: Municipalities,
     *,
     measure: Callable[[Initiatives, Side], Results],
+    spread: Callable[[], Mapping[Level, pd.DataFrame]],
     counts: Callable[[Initiatives, Side], Bools],
 ) -> Changes:
     """Say what changed from `old` to `new`, and how much of it is only better data.
@@ -195,6 +208,9 @@ def compare_states(
         The present ones.
     measure
         Measures any records with the people and on the day of the old or the new state.
+    spread
+        Measures the difference of both states and its range: by key, for each of `RANGED`
+        the columns ``name``, ``name_low``, ``name_high``.
     counts
         Says which records pass the filter on the day of the old or the new state.
     """
@@ -210,8 +226,9 @@ def compare_states(
             measure(new.initiatives, "new"),
         )
     flows = None if changed_land else _Flows.of(old, new, municipalities, counts)
+    spreads = None if changed_land else spread()
     areas = {
-        level: _compare_areas(level, old.results[level], new.results[level], steps, flows)
+        level: _compare_areas(level, old.results[level], new.results[level], steps, flows, spreads)
         for level in LEVELS
     }
     return Changes(old.name, new.name, records, areas, changed_land, old.erased, new.erased)
@@ -358,6 +375,17 @@ def _known_better(
 
 # ---------------------------------------------------------------------------------- areas
 
+_ENDS: Final = {
+    "share_reached": ("share_low", "share_high"),
+    "people_beyond": ("beyond_low", "beyond_high"),
+    "nearest_mean_m": ("nearest_mean_low_m", "nearest_mean_high_m"),
+    "e2sfca": ("e2sfca_low", "e2sfca_high"),
+}
+"""The columns of the range of an indicator."""
+
+_NOISE: Final = 1e-9
+"""What a difference is less than, as a part of its range, was added up in another order."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Flows:
@@ -402,6 +430,7 @@ def _compare_areas(
     new: Coverage,
     steps: tuple[Results, ...] | None,
     flows: _Flows | None,
+    spreads: Mapping[Level, pd.DataFrame] | None,
 ) -> pd.DataFrame:
     """Return a row per area, as `Changes` documents; areas that one state lacks are unknown."""
     before, after = old.set_index("key"), new.set_index("key")
@@ -425,9 +454,16 @@ def _compare_areas(
         columns[name] = (unknown if flow is None else flow).array
     for name in ("gap", "judgement"):
         columns |= {f"{name}_old": before[name].array, f"{name}_new": after[name].array}
+    for side, table in (("old", before), ("new", after)):
+        counts = table["municipalities_unknown"].astype("Int64")
+        columns[f"municipalities_unknown_{side}"] = counts.array
     columns |= _crossings(before["gap"], after["gap"], parts)
+    spread = spreads[level].reindex(keys) if spreads else None
     for name in INDICATORS:
-        columns |= _split(name, before[name], after[name], parts)
+        figures = _split(name, before[name], after[name], parts)
+        columns |= figures
+        if name in RANGED:
+            columns |= _ranges(name, before, after, figures[f"{name}_change"], spread)
     return pd.DataFrame(columns | places)
 
 
@@ -451,6 +487,42 @@ def _split(
         f"{name}_real": real,
         f"{name}_rest": rest,
     }
+
+
+def _ranges(
+    name: str,
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    change: NDArray[np.float64],
+    spread: pd.DataFrame | None,
+) -> dict[str, object]:
+    """Return the ranges of both values and of the difference, and whether that is unsure."""
+    low = high = np.full(len(change), np.nan)
+    if spread is not None:
+        # Records that were erased, and another method, shift the difference.
+        shift = change - spread[name].to_numpy()
+        low = np.minimum(spread[f"{name}_low"].to_numpy() + shift, change)
+        high = np.maximum(spread[f"{name}_high"].to_numpy() + shift, change)
+    least = _NOISE * np.maximum(1, np.maximum(np.abs(low), np.abs(high)))
+    unsure = (np.abs(change) > least) & (low <= least) & (high >= -least)
+    return {
+        **_ends(name, "old", before),
+        **_ends(name, "new", after),
+        f"{name}_change_low": low,
+        f"{name}_change_high": high,
+        f"{name}_unsure": pd.arrays.BooleanArray(unsure, np.isnan(low)),
+    }
+
+
+def _ends(name: str, side: Side, table: pd.DataFrame) -> dict[str, object]:
+    """Return the ends of an indicator's range; those of the people reached are what is left."""
+    if name == "people_reached":
+        value, people = (table[column].to_numpy() for column in (name, "people_counted"))
+        low = np.minimum(people - table["beyond_high"].to_numpy(), value)
+        high = np.maximum(people - table["beyond_low"].to_numpy(), value)
+    else:
+        low, high = (table[column].to_numpy() for column in _ENDS[name])
+    return {f"{name}_{side}_low": low, f"{name}_{side}_high": high}
 
 
 def _crossings(

@@ -3,8 +3,9 @@
 A client may be slow, broken or hostile. So its bytes are gathered here until a request is
 whole (`framing`), and an answer is taken at once and given to the network as fast as the
 client reads. The server's loop calls all of this without ever blocking; a thread has a
-connection only while it computes an answer. How long a client may take follows Apache's
-mod_reqtimeout: a patience, which begins anew as long as it sends or reads fast enough.
+connection only while it computes an answer, or the next part of a long one. How long a client
+may take follows Apache's mod_reqtimeout: a patience, which begins anew as long as it sends or
+reads fast enough.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import errno
 import json
 import re
 import secrets
-import select
 import socket
 import time
 from collections import deque
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -24,7 +25,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 __all__ = ["BODY_MOST", "HEAD_MOST", "Connection", "Framing", "Phase", "framing", "refusal"]
 
@@ -34,14 +35,17 @@ LINE_MOST: Final = 8190
 HEAD_MOST: Final = 32 * 1024
 """Bytes of a request line with its headers, as nginx takes (large_client_header_buffers)."""
 
+FIELDS_MOST: Final = 100
+"""Headers of a request, as Apache and gunicorn take."""
+
 BODY_MOST: Final = 4 * 1024 * 1024
 """Bytes of a body that are gathered; what announces more is answered without its body."""
 
 LEAST_RATE: Final = 500
 """Bytes that a client must send or read for each second beyond its patience."""
 
-KEPT_MOST: Final = 4 * 1024 * 1024
-"""Bytes of an answer of several parts that wait for the client before its thread does."""
+KEPT_MOST: Final = 1024 * 1024
+"""Bytes of an answer of several parts that wait for the client before its next part does."""
 
 UNREAD_MOST: Final = 16 * 1024 * 1024
 """Bytes that a refused client may still send, so that it gets to read why."""
@@ -54,7 +58,10 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BEGIN: Final = re.compile(rb"(\r?\n?)?([A-Z]|$)")
 _REQUEST_LINE: Final = re.compile(rb"[^\r\n]+ HTTP/[0-9.]+")
 _LENGTH: Final = re.compile(rb"\ncontent-length:[ \t]*([^\r\n]*?)[ \t]*\r")
-_EXPECTS: Final = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r", re.IGNORECASE)
+_EXPECTS: Final = re.compile(  # in a head of HTTP/1.1: RFC 9110, section 10.1.1
+    rb"(\r\n)?[^\r\n]+ HTTP/1\.1\r\n([^\r\n]+\r\n)*?expect:[ \t]*100-continue[ \t]*\r",
+    re.IGNORECASE,
+)
 _API: Final = re.compile(rb"(\r\n)?[A-Z]+ /api/")
 _HEAD: Final = re.compile(rb"(\r\n)?HEAD ")
 
@@ -173,7 +180,9 @@ class Connection:
     """A client's connection; also the socket that the server's threads write answers to.
 
     Its socket `wire` never blocks. `deadline` is in seconds of `time.monotonic`. `refused` is
-    the status with which a request did not reach the application.
+    the status with which a request did not reach the application. `answer` makes an answer, in
+    `context`, and pauses where its client has enough to read. `broken` means that nothing more
+    is to be written.
     """
 
     wire: socket.socket
@@ -188,13 +197,14 @@ class Connection:
     refused: int = 0
     since: float = 0.0
     deadline: float = 0.0
-    parser: Any = None
+    answer: Generator[bool] | None = None
+    context: Context = field(default_factory=copy_context)
+    broken: bool = False
     _asked: bytes = b""
     _moved: int = 0
     _continued: bool = False
     _kept: deque[memoryview] = field(default_factory=deque)
     _kept_bytes: int = 0
-    _broken: bool = False
 
     def __post_init__(self) -> None:
         self.wire.setblocking(False)
@@ -216,16 +226,13 @@ class Connection:
     # ------------------------------------------------------------------------------ reading
 
     def receive(self) -> None:
-        """Take what has come; `request` is set as soon as there is one.
-
-        Raises
-        ------
-        OSError
-            If the connection is broken.
-        """
+        """Take what has come; `request` is set as soon as there is one."""
         try:
             data = self.wire.recv(_AT_ONCE)
         except BlockingIOError:
+            return
+        except OSError:
+            self.close()
             return
         self.ended = not data
         if data:
@@ -241,7 +248,8 @@ class Connection:
         elif self.request is None and not self._continued and b"\r\n\r\n" in self.received:
             self._continued = True
             if _EXPECTS.search(self.received):
-                self.wire.send(_CONTINUE)
+                self.sendall(_CONTINUE)
+                self.flush()
 
     def take_request(self) -> bytes:
         """Return the bytes of the request; what follows it stays."""
@@ -270,16 +278,14 @@ class Connection:
     # ------------------------------------------------------------------------------ writing
 
     def sendall(self, data: bytes) -> None:
-        """Take a part of an answer; wait for the client only in very long ones.
+        """Take a part of an answer.
 
         Raises
         ------
         BrokenPipeError
-            If the client is gone, or reads too slowly for an answer that long.
+            If the client is gone.
         """
-        if self._kept_bytes > KEPT_MOST:
-            self._wait_for_reader()
-        if self._broken:
+        if self.broken:
             raise BrokenPipeError(errno.EPIPE, "the client is gone")
         if data:
             self._kept.append(memoryview(data))
@@ -288,26 +294,21 @@ class Connection:
     def refuse(self, status: int, headers: Mapping[str, str]) -> None:
         """Answer that there is no answer."""
         self.refused = status
-        if not self._broken:
+        if not self.broken:
             self.sendall(refusal(status, self._asked or self.received[:_BEGINNING], headers))
 
-    def send(self, data: bytes) -> int:
-        """Take a part of an answer, as `sendall` does."""
-        self.sendall(data)
-        return len(data)
+    def is_full(self) -> bool:
+        """Give the network what it takes of a long answer; whether too much is left."""
+        return self._kept_bytes > KEPT_MOST and not self.flush() and not self.wants_more
 
-    def _wait_for_reader(self) -> None:
-        patient_until = time.monotonic() + self.patience_s
-        while not self.flush() and self._kept_bytes > KEPT_MOST // 2:
-            rest_s = patient_until - time.monotonic()
-            poll = select.poll()
-            poll.register(self.wire, select.POLLOUT)
-            if rest_s <= 0 or not poll.poll(1000 * rest_s):
-                self.close()
+    @property
+    def wants_more(self) -> bool:
+        """Whether the client has read enough for the next part of its answer."""
+        return self._kept_bytes <= KEPT_MOST // 2
 
     def flush(self) -> bool:
         """Give the network what it takes; whether nothing is left."""
-        while self._kept and not self._broken:
+        while self._kept and not self.broken:
             try:
                 sent = self.wire.sendmsg(list(islice(self._kept, _PARTS)))
             except BlockingIOError:
@@ -326,7 +327,7 @@ class Connection:
 
     def finish(self) -> bool:
         """Say that no more will be written; whether the client may still have to read."""
-        if self._broken:
+        if self.broken:
             return False
         try:
             self.wire.shutdown(socket.SHUT_WR)
@@ -334,40 +335,8 @@ class Connection:
             return False
         return not self.ended
 
-    # --------------------------------------------- what gunicorn asks of a thread's connection
-
-    @property
-    def sock(self) -> Connection:
-        """What a thread writes to."""
-        return self
-
-    def init(self) -> None:
-        """Do nothing: the parser is there."""
-
-    @property
-    def initialized(self) -> bool:
-        """Whether there is something to parse: always."""
-        return True
-
-    data_ready = initialized
-    is_http2 = False
-
-    def setblocking(self, flag: bool) -> None:
-        """Do nothing: the socket never blocks."""
-
-    def shutdown(self, how: int) -> None:
-        """Give out what there is of an answer that failed half way."""
-        self.flush()
-
-    def settimeout(self, seconds: float | None) -> None:
-        """Do nothing: a thread never reads here."""
-
-    def recv(self, most: int) -> bytes:
-        """Return nothing: a thread never reads here."""
-        return b""
-
     def close(self) -> None:
         """Give the answer up; the loop closes the socket."""
-        self._broken = True
+        self.broken = True
         self._kept.clear()
         self._kept_bytes = 0

@@ -37,6 +37,8 @@ KEY_HEADINGS: Final = (
     "Gemeindeschlüssel",
     "Verbandsgemeindeschlüssel",
     "Kreisschlüssel",
+    "ARS",
+    "Amtlicher Regionalschlüssel",
     "Regionalschlüssel",
     "Gebietsschlüssel",
     "Kennziffer",
@@ -60,9 +62,15 @@ not certain enough, ``x`` makes no sense, ``…``/``t`` comes later: all unknown
 Landesamt für Statistik Niedersachsen, Abkürzungen und Zeichenerklärungen, present and former
 signs, https://statistik.niedersachsen.de/ueber_statistik/; the same in DIN 55301."""
 
+_REGIONAL_DIGITS: Final = 12
+"""A Regionalschlüssel is Kreis (5 digits), Verbandsgemeinde in it (4), Gemeinde in the Kreis (3);
+the Gemeindeschlüssel (AGS) is the same without the middle."""
+
 MAX_FIGURE: Final = 1e9
 _HEADING_ROWS: Final = 20
 _BLANK: Final = re.compile(r"[\s\u00a0\u2009\u202f]+")
+_BRACKETS: Final = re.compile(r"\( ?(.*?) ?\)")
+_PARTED: Final = re.compile(r"[1-9]\d{0,2}( \d{3})+([.,]\d+)?", re.ASCII)
 _WHOLE: Final = re.compile(r"\d+", re.ASCII)
 _THOUSANDS: Final = re.compile(r"[1-9]\d{0,2}(\.\d{3})+", re.ASCII)
 _GERMAN: Final = re.compile(r"(\d+|[1-9]\d{0,2}(\.\d{3})+),\d+|[1-9]\d{0,2}(\.\d{3}){2,}", re.ASCII)
@@ -219,10 +227,12 @@ def _value_column(file: str, headings: Sequence[str], key: int, column: str | No
 class _Keys:
     """The keys that exist, each with its level, and what former ones became.
 
-    `parts` has all former keys of a present one that has any.
+    `parts` has all former keys of a present one that has any, `regional` the Regionalschlüssel
+    (ARS, 12 digits) of each municipality.
     """
 
     levels: Mapping[str, Level]
+    regional: Mapping[str, str]
     successors: Mapping[str, str]
     parts: Mapping[str, frozenset[str]]
 
@@ -236,7 +246,9 @@ class _Keys:
         parts: dict[str, set[str]] = {}
         for old, new in successors.items():
             parts.setdefault(new, set()).add(old)
-        return cls(levels, successors, {new: frozenset(old) for new, old in parts.items()})
+        regional = dict(zip(municipalities["ags"], municipalities["ars"], strict=True))
+        whole = {new: frozenset(old) for new, old in parts.items()}
+        return cls(levels, regional, successors, whole)
 
     def find(self, text: str) -> tuple[str, str, str | None] | None:
         """Return the present key that `text` means, the key it is, and a hint where they differ.
@@ -246,13 +258,19 @@ class _Keys:
         written = text.replace(" ", "")
         if not (written.isascii() and written.isdigit()):
             return None
-        for key, lost in ((written, False), (f"0{written}", True)):
+        for given in (written, f"0{written}"):
+            key = given[:5] + given[9:] if len(given) == _REGIONAL_DIGITS else given
             present = key if key in self.levels else self.successors.get(key)
             if present is not None and present in self.levels:
-                hint = f"{key}, with its leading zero" if lost else None
-                former = present != key
-                return present, key, f"a present key; {key} is now {present}" if former else hint
+                return present, key, self._hint(written, given, key, present)
         return None
+
+    def _hint(self, written: str, given: str, key: str, present: str) -> str | None:
+        if present != key:
+            return f"a present key; {key} is now {present}"
+        if given != key and given != self.regional[key]:
+            return f"{self.regional[key]}, now the key of {key}"
+        return f"{given}, with its leading zero" if given != written else None
 
 
 # ----------------------------------------------------------------------------------- rows
@@ -291,7 +309,7 @@ class _Sheet:
             if line in self.broken:
                 pass
             elif meant is None:
-                expected = "a key of the Land: Kreis 5, Gemeinde 8 or Verbandsgemeinde 9 digits"
+                expected = "a key of the Land: Kreis 5, Gemeinde 8 or 12, Verbandsgemeinde 9 digits"
                 self._note(line, self.layout.key, expected, repr(key_text[:60]))
             elif (first := self.lines.setdefault(meant[1], line)) != line:
                 self._note(line, self.layout.key, f"each key once (line {first})", repr(key_text))
@@ -385,7 +403,7 @@ class _Numbers:
     """
 
     def __init__(self, kind: str, texts: Iterable[str], *, dash_unknown: bool) -> None:
-        cells = [text.replace(" ", "") for text in texts]
+        cells = [_bare(text) for text in texts]
         self.german = any(_GERMAN.fullmatch(text) for text in cells)
         self.plain = any(
             _PLAIN.fullmatch(text) and not _THOUSANDS.fullmatch(text) for text in cells
@@ -402,10 +420,10 @@ class _Numbers:
         if sign in ZERO_SIGNS:
             self.dashes += sign in "-–—"
             return (None if self.dash_unknown and sign in "-–—" else 0.0), None
-        return self._number(text.replace(" ", "").removeprefix("(").removesuffix(")"))
+        return self._number(_bare(text))
 
     def _number(self, text: str) -> tuple[float | None, str | None]:
-        if re.fullmatch(r"[-−–]\d.*", text):
+        if re.fullmatch(r"[-−–] ?\d.*", text):
             return None, "a number of people from 0"
         if _WHOLE.fullmatch(text):
             number = text
@@ -421,6 +439,17 @@ class _Numbers:
             return None, "a number from 0, or a sign of the statistical offices"
         value = float(number)
         return (value, None) if value <= MAX_FIGURE else (None, f"at most {MAX_FIGURE:.0f}")
+
+
+def _bare(text: str) -> str:
+    """Take off brackets around a number and blanks between its thousands, never a footnote.
+
+    >>> _bare("(1 234)"), _bare("5 000 1)")
+    ('1234', '5 000 1)')
+    """
+    if inner := _BRACKETS.fullmatch(text):
+        text = inner[1]
+    return text.replace(" ", "") if _PARTED.fullmatch(text) else text
 
 
 # ----------------------------------------------------------------------------- distribution
@@ -440,13 +469,14 @@ def distribute(
     base
         Where the population lives: the grid, or the seats.
     seats
-        The seats, for areas in which `base` has nobody: no figure may get lost.
+        The seats, for municipalities in which `base` has nobody: no figure may get lost.
 
     Returns
     -------
     population
-        The points of `base`, but those of `seats` in areas where `base` has nobody. `people`
-        add up to each area's figure and are NaN throughout an area whose figure is unknown.
+        The points of `base`, but those of `seats` in municipalities where `base` has nobody.
+        `people` add up to each area's figure and are NaN throughout an area whose figure is
+        unknown.
 
     Raises
     ------
@@ -458,9 +488,8 @@ def distribute(
         index=municipalities["ags"].to_numpy(dtype=object),
     )
     _check_keys(demand, set(area_of))
-    covered = set(area_of.reindex(base.ags[base.people > 0]))
-    kept = area_of.reindex(base.ags).isin(covered).to_numpy(dtype=bool)
-    bare = ~area_of.reindex(seats.ags).isin(covered).to_numpy(dtype=bool)
+    covered = pd.unique(base.ags[base.people > 0])
+    kept, bare = pd.Index(base.ags).isin(covered), ~pd.Index(seats.ags).isin(covered)
     ags, x_m, y_m, people = (
         np.concatenate([getattr(base, name)[kept], getattr(seats, name)[bare]])
         for name in ("ags", "x_m", "y_m", "people")
@@ -509,8 +538,8 @@ def describe(demand: Demand, base: Population) -> str:
         parts.append(demand.source_note)
     spread = {
         "seat_points": "nach der Bevölkerung auf die Sitzpunkte der Gemeinden verteilt",
-        "grid_1km": "nach der Bevölkerung auf Gitterzellen von 1 km verteilt",
-        "grid_100m": "nach der Bevölkerung auf Gitterzellen von 100 m verteilt",
+        "grid_1km": "nach der Bevölkerung auf Gitterzellen von 1 km verteilt, sonst am Sitzpunkt",
+        "grid_100m": "nach der Bevölkerung auf Gitterzellen von 100 m verteilt, sonst am Sitzpunkt",
     }.get(base.basis, "nach der Bevölkerung verteilt")
     if demand.level == "gemeinde" and base.basis == "seat_points":
         spread = "alle Menschen einer Gemeinde am Sitzpunkt gezählt"

@@ -9,16 +9,40 @@ import datetime as dt
 import math
 import re
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = [
+    "BERLIN",
+    "MOST_DECIMALS",
+    "NOISE",
+    "PERCENT_LIMITS",
     "german_date",
     "german_distance",
     "german_number",
     "german_percent",
+    "last_months",
     "neutralise_cell",
+    "number_text",
+    "percent_text",
     "restore_cell",
+    "signed_text",
 ]
+
+BERLIN: Final = ZoneInfo("Europe/Berlin")
+"""The clock that days are told by, wherever the server stands."""
+
+MOST_DECIMALS: Final = 3
+"""What is too small for so many is written in words."""
+
+NOISE: Final = 5e-7
+"""Figures are kept with six decimals at most: what is less was added up in another order."""
+
+PERCENT_LIMITS: Final = (50, 100)
+"""Per cent of a share that readers look for: the limit of a gap, and all."""
 
 _SWAP: Final = str.maketrans(",.", ".,")
 _MONTHS: Final = (
@@ -82,6 +106,75 @@ def german_percent(
     return f"{german_number(percent, decimals, down=down)} %"
 
 
+def number_text(
+    value: float | None,
+    decimals: int = 0,
+    *,
+    missing: str = "",
+    down: bool = False,
+    limits: Collection[float] = (),
+) -> str:
+    """Return a number from 0 in German form, so that it seems to be no other than it is.
+
+    Parameters
+    ----------
+    value
+        A number from 0; None and NaN are unknown.
+    decimals
+        Decimals to show; more, up to `MOST_DECIMALS`, where it would seem to be 0 and is not.
+    missing, down
+        As for `german_number`.
+    limits
+        What a smaller number must not seem to reach: then it is rounded down, with a decimal.
+
+    Examples
+    --------
+    >>> [number_text(value, 1) for value in (3.21, 0.0, 0.04, 0.0169, 0.0004)]
+    ['3,2', '0,0', '0,04', '0,02', 'unter 0,001']
+    >>> number_text(49.6, limits=[50]), number_text(49.4, limits=[50])
+    ('49,6', '49')
+    """
+    if value is None or value != value:
+        return missing
+    places = range(decimals, MOST_DECIMALS + 1)
+    tries = (german_number(value, number, down=down) for number in places)
+    text = next((one for one in tries if not value or one.strip("0,")), "unter 0,001")
+    near = (limit for limit in limits if limit - 1 < value < limit)
+    if any(text == german_number(limit, decimals) for limit in near):
+        return german_number(value, max(decimals, 1), down=True)
+    return text
+
+
+def percent_text(
+    share: float | None, decimals: int = 1, *, missing: str = "", down: bool = False
+) -> str:
+    """Return a share of 0 to 1 in per cent that reads 0, 50 or 100 only where it is that.
+
+    >>> [percent_text(share) for share in (0.312, 0.0004, 0.499_99, 0.999_92, 1)]
+    ['31,2 %', '0,04 %', '49,9 %', '99,9 %', '100,0 %']
+    """
+    if share is None or share != share:
+        return missing
+    percent = float(Decimal(str(float(share))) * 100)
+    return f"{number_text(percent, decimals, down=down, limits=PERCENT_LIMITS)} %"
+
+
+def signed_text(value: float | None, decimals: int = 0, *, missing: str = "") -> str:
+    """Return a difference with its sign; only none at all is 0.
+
+    >>> [signed_text(value) for value in (3.2, -0.4, -0.0004, 0.0, 1e-9)]
+    ['+3', '−0,4', 'Abnahme unter 0,001', '0', '0']
+    """
+    if value is None or value != value:
+        return missing
+    if abs(value) < NOISE:
+        return "0"
+    text = number_text(abs(value), decimals)
+    if not text[0].isdigit():
+        return f"{'Zunahme' if value > 0 else 'Abnahme'} {text}"
+    return f"{'+' if value > 0 else '−'}{text}"
+
+
 def german_distance(length_m: float | None, *, missing: str = "") -> str:
     """Return a length in metres as a reader says it: tens of metres, then kilometres.
 
@@ -117,6 +210,15 @@ def german_date(date: dt.date | str | None, *, missing: str = "") -> str:
         month = dt.date.fromisoformat(f"{date}-01")
         return f"{_MONTHS[month.month - 1]} {month.year}"
     return f"{dt.date.fromisoformat(date):%d.%m.%Y}"
+
+
+def last_months(months: int) -> str:
+    """Say within which time.
+
+    >>> last_months(1), last_months(24)
+    ('im letzten Monat', 'in den letzten 24 Monaten')
+    """
+    return "im letzten Monat" if months == 1 else f"in den letzten {german_number(months)} Monaten"
 
 
 def neutralise_cell(text: str) -> str:

@@ -183,6 +183,7 @@ class _Drawing:
 
     _MARGIN: ClassVar = 12.0
     _ROW: ClassVar = 6.2
+    _LINE: ClassVar = 3.9
     _SWATCH: ClassVar = (8.5, 4.6)
 
     def __init__(self, picture: MapPicture, sheet: _Sheet) -> None:
@@ -224,7 +225,7 @@ class _Drawing:
             bottom = self._draw_foot(left, bottom, right - left)
         if sheet.legend_below:
             half = (right - left) / 2
-            above = bottom + self._legend_height()
+            above = bottom + self._legend_height(half)
             y = self._draw_legend_head(left, above, right - left)
             self._draw_classes(left, y, half - 6)
             rest = self._draw_overlays(left + half, y, half)
@@ -237,9 +238,24 @@ class _Drawing:
             y = self._draw_overlays(x, y - 3, width)
             self._draw_map((left, bottom, x - 6, top), scale_at=(x, y - 6))
 
-    def _legend_height(self) -> float:
-        beside = len(self.picture.overlays) + bool(self.picture.spots) + 1
-        return 13 + self._ROW * max(len(self.picture.classes), beside)
+    def _legend_height(self, half: float) -> float:
+        """Return how high head and rows of the legend are, in two columns `half` wide."""
+        classes = [(entry.label, entry.count, half - 6) for entry in self.picture.classes]
+        overlays = [(one.label, int(one.members.sum()), half) for one in self.picture.overlays]
+        heights = (
+            sum(self._row_height(self._entry_lines(*entry)) for entry in entries)
+            for entries in (classes, overlays)
+        )
+        left, right = heights
+        return 13 + max(left, right + self._ROW * (bool(self.picture.spots) + 1))
+
+    def _row_height(self, lines: Sequence[str]) -> float:
+        return self._ROW + self._LINE * (len(lines) - 1)
+
+    def _entry_lines(self, label: str, count: int, width: float) -> list[str]:
+        """Return a label of the legend in the lines that fit beside its number of areas."""
+        room = width - self._SWATCH[0] - 4.5 - self._width(_areas(count), 8.5)
+        return self._wrapped(_fit(label, 80), 8.5, room, False, 3)
 
     def _draw_head(self, x: float, y: float, width: float) -> float:
         y = self._write(x, y, self.picture.title, 15, width, bold=True, lines=2)
@@ -289,10 +305,11 @@ class _Drawing:
         self.axes.add_patch(Rectangle((x, y - high), wide, high, **style))
         edge = Rectangle((x, y - high), wide, high, fill=False, edgecolor=_BORDER, linewidth=0.6)
         self.axes.add_patch(edge)
-        areas = f"{german_number(count)} {'Gebiet' if count == 1 else 'Gebiete'}"
-        self._text(x + wide + 2.5, y - 3.4, _fit(label, 80), 8.5)
-        self._text(x + width, y - 3.4, areas, 8.5, colour=_MUTED, align="right")
-        return y - self._ROW
+        lines = self._entry_lines(label, count, width)
+        for number, line in enumerate(lines):
+            self._text(x + wide + 2.5, y - 3.4 - number * self._LINE, line, 8.5)
+        self._text(x + width, y - 3.4, _areas(count), 8.5, colour=_MUTED, align="right")
+        return y - self._row_height(lines)
 
     # -------------------------------------------------------------------------------- map
 
@@ -456,6 +473,10 @@ _HATCH: Final = {"lines": "/////", "dots": "...."}
 _LONGEST_BAR_MM: Final = 34.0
 _SHORT_WORD: Final = 12
 """Letters that any line has room for."""
+
+
+def _areas(count: int) -> str:
+    return f"{german_number(count)} {'Gebiet' if count == 1 else 'Gebiete'}"
 
 
 def _fit(text: str, limit: int) -> str:

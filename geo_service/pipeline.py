@@ -88,11 +88,16 @@ class Workshop:
 
 @dataclass(frozen=True, slots=True)
 class PopulationReport:
-    """What loading a population grid did."""
+    """What loading a population grid did.
+
+    `seats` municipalities, in which the grid has nobody, have `people_at_seats` of the register.
+    """
 
     revision: int
     basis: str
     grid: population.LocatedGrid
+    seats: int
+    people_at_seats: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,8 @@ def refresh(workshop: Workshop, *, today: dt.date) -> tuple[ImportOutcome, ...]:
 def load_population(path: Path, workshop: Workshop) -> PopulationReport:
     """Load a Zensus grid file; from then on people count where they live.
 
+    Municipalities in which it has nobody keep the register's population at their seats.
+
     Raises
     ------
     FileFormatError
@@ -210,9 +217,17 @@ def load_population(path: Path, workshop: Workshop) -> PopulationReport:
         If rows of it are wrong.
     """
     cells = population.read_grid(path, bounds=workshop.territory.bounds)
-    people = population.locate_grid(cells, workshop.territory.index.find)
+    located = population.locate_grid(cells, workshop.territory.index.find)
+    people = population.complete_grid(located, workshop.territory.seats)
     revision = workshop.store.save_population(people, now=_now())
-    return PopulationReport(revision, people.basis, population.describe_grid(cells, people))
+    seated = people.people[len(located.people) :]
+    return PopulationReport(
+        revision,
+        people.basis,
+        population.describe_grid(cells, located),
+        seats=len(seated),
+        people_at_seats=float(seated.sum()),
+    )
 
 
 def load_demand(
@@ -252,7 +267,7 @@ def load_demand(
     ValidationError
         If a row has an error, unless `partial`; if none holds, or levels are mixed.
     QueryError
-        If `name` or `as_of` cannot be used.
+        If `name` or `as_of` cannot be used, or another demand's name has the same slug.
     """
     key = _make_slug(name)
     if as_of is not None:
@@ -329,7 +344,8 @@ def take_state(
 def check_state(state: DatedState, territory: Territory) -> str | None:
     """Measure a dated state again; return None where every figure is the same to the last digit.
 
-    Else say why it cannot be, or what differs.
+    Else say why it cannot be, or what differs. The words of `gap_reason` follow from the figures
+    and are not compared.
     """
     if state.boundaries != territory.boundaries:
         return "the boundaries have changed since; its figures stand as they were published"
@@ -341,7 +357,8 @@ def check_state(state: DatedState, territory: Territory) -> str | None:
         f"{level}.{column}"
         for level, table in state.results.items()
         for column in table.columns
-        if column not in again[level] or not table[column].equals(again[level][column])
+        if column != "gap_reason"
+        and (column not in again[level] or not table[column].equals(again[level][column]))
     ]
     if not differing:
         return None

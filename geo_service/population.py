@@ -7,7 +7,7 @@ import re
 import zipfile
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 import pyproj
 
 from geo_service.errors import FileFormatError, ValidationError
+from geo_service.formats import german_number
 from geo_service.schema import METRIC_CRS, WGS84, Issue, Municipalities, Population
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "ZENSUS_NOTE",
     "GridCells",
     "LocatedGrid",
+    "complete_grid",
     "describe_grid",
     "locate_grid",
     "read_grid",
@@ -52,6 +54,12 @@ ZENSUS_NOTE: Final = (
     " Daten verändert (Zellmitten Gemeinden zugeordnet)"
 )
 """Source note of the grid; `size` is ``1 km`` or ``100 m``."""
+
+SEATED_NOTE: Final = (
+    "; wo keine Zelle einer Gemeinde Menschen hat, zählt die Zahl des Gemeindeverzeichnisses"
+    " (© Statistisches Bundesamt) am Sitzpunkt: {people} Menschen in {towns} Gemeinden"
+)
+"""What the source note of the grid says more where `complete_grid` had something to add."""
 
 MAX_BYTES: Final = 1_073_741_824
 """Largest table read, unpacked; the Zensus 100 m table has about 3 million rows and 150 MB."""
@@ -199,6 +207,68 @@ def locate_grid(
         y_m=y_m,
         people=cells.people[inside],
     )
+
+
+def complete_grid(grid: Population, seats: Population) -> Population:
+    """Put the people of each municipality in which the grid has nobody at its seat.
+
+    No cell's centre lies in some small municipalities, and of others every figure is
+    suppressed; the register knows how many live there all the same. Whom the grid has counted
+    in a cell of a neighbour, because the cell belongs to it whole, is not counted twice: they
+    leave the cell that the seat lies in, as far as it has so many and is not all that its
+    municipality has.
+
+    Parameters
+    ----------
+    grid
+        The cells with their municipalities, as `locate_grid` makes them.
+    seats
+        The register's population at the seats of all municipalities.
+
+    Returns
+    -------
+    population
+        The points of `grid`, then the seats that were added. The note says how many.
+    """
+    there = np.unique(grid.ags[grid.people > 0].astype(str))
+    bare = ~np.isin(seats.ags.astype(str), there) & (seats.people > 0)
+    if not bare.any():
+        return grid
+    x_m, y_m, people = seats.x_m[bare], seats.y_m[bare], seats.people[bare]
+    said = SEATED_NOTE.format(
+        people=german_number(float(people.sum())), towns=german_number(len(people))
+    )
+    return replace(
+        grid,
+        source_note=grid.source_note + said,
+        ags=np.concatenate([grid.ags, seats.ags[bare]]),
+        x_m=np.concatenate([grid.x_m, x_m]),
+        y_m=np.concatenate([grid.y_m, y_m]),
+        people=np.concatenate([_without(grid, _cells_of(grid, x_m, y_m), people), people]),
+    )
+
+
+def _cells_of(grid: Population, x_m: Floats, y_m: Floats) -> NDArray[np.intp]:
+    """Return for each point in EPSG:25832 the number of the cell it lies in, -1 for none."""
+    size_m = 1000 if grid.basis == "grid_1km" else 100
+    cells, points = (
+        pd.MultiIndex.from_arrays(
+            [axis // size_m for axis in _transform(METRIC_CRS, GRID_CRS, *place)]
+        )
+        for place in ((grid.x_m, grid.y_m), (x_m, y_m))
+    )
+    return np.asarray(cells.get_indexer(points), dtype=np.intp)
+
+
+def _without(grid: Population, at: NDArray[np.intp], people: Floats) -> Floats:
+    """Return the people of each cell without those who are counted at a seat instead."""
+    left, owners = grid.people.copy(), pd.Series(grid.people).groupby(grid.ags).sum()
+    for cell, moved in zip(at[at >= 0].tolist(), people[at >= 0].tolist(), strict=True):
+        taken = min(moved, left[cell])
+        if owners[grid.ags[cell]] > taken:
+            left[cell] -= taken
+            owners[grid.ags[cell]] -= taken
+    return left
 
 
 def describe_grid(cells: GridCells, population: Population) -> LocatedGrid:

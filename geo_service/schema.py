@@ -228,10 +228,10 @@ class Population:
     """Where people live: weighted points in EPSG:25832, each in one municipality.
 
     `basis` says what the points are: ``seat_points`` (a municipality's whole population at
-    its seat), ``grid_1km`` or ``grid_100m`` (cell centres of the Zensus grid), ``figures``
-    (a loaded table of any people, at the seats). All arrays have the same length. `people`
-    is NaN where the figure is unknown: that point is in no sum. `name` says which people
-    are meant; empty: the whole population.
+    its seat), ``grid_1km`` or ``grid_100m`` (cell centres of the Zensus grid, and the seats of
+    municipalities in which it has nobody), ``figures`` (a loaded table of any people). All
+    arrays have the same length. `people` is NaN where the figure is unknown: that point is in
+    no sum. `name` says which people are meant; empty: the whole population.
     """
 
     basis: PopulationBasis

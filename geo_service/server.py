@@ -10,6 +10,7 @@ import secrets
 import selectors
 import socket
 import time
+import traceback
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.http import RequestParser
+from gunicorn.http import RequestParser, wsgi
 from gunicorn.http.errors import (
     ExpectationFailed,
     InvalidResponseHeader,
@@ -30,7 +31,7 @@ from gunicorn.http.errors import (
 from gunicorn.workers.gthread import ThreadWorker
 
 from geo_service.config import private_font_cache
-from geo_service.connections import LINE_MOST, Connection, Phase
+from geo_service.connections import FIELDS_MOST, HEAD_MOST, LINE_MOST, Connection, Phase
 from geo_service.errors import SettingsError
 from geo_service.geocoding import OnlineSettings, make_online_geocoder
 from geo_service.snapshot import SnapshotHolder, Territory
@@ -39,6 +40,7 @@ from geo_service.web import HEADERS, create_app
 from geo_service.web.request_log import log_as_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
     from flask import Flask
@@ -130,13 +132,21 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
     Connections wait in its loop, which never blocks: for the rest of a request, for a client
     that reads its answer, for the end. Where there are too many, the one that has waited
-    longest goes: who sends a whole request is served whatever the others do.
+    longest goes: who sends a whole request is served whatever the others do. A long answer
+    goes back to a thread for its next part when its client has read the last one.
+
+    `connections` are all there are, each with the events it waits for: none while a thread has
+    it.
     """
+
+    nr_conns: int
+    """How many connections gunicorn's own loop believes to have."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.waiting: set[Connection] = set()
+        self.connections: dict[Connection, int] = {}
         self.refused: Counter[int] = Counter()
+        self.faults: set[str] = set()
         self.next_sweep = self.next_report = 0.0
 
     # ---------------------------------------------------------------------- the loop's part
@@ -152,10 +162,35 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
                 self._make_room()
             return
         patience_s = self.app.settings.client_timeout_s
-        self.nr_conns += 1
-        self._read(Connection(wire, client, listener.getsockname(), patience_s))
+        conn = Connection(wire, client, listener.getsockname(), patience_s)
+        self.connections[conn] = 0
+        self.nr_conns = len(self.connections)
+        self._guard(self._read, conn)
 
-    def _ready(self, conn: Connection, _: Any) -> None:
+    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
+        """Go on with a connection that a thread is done with."""
+        self._guard(partial(self._answered, fs), conn)
+
+    def _guard(self, step: Callable[[Connection], None], conn: Connection, *_: Any) -> None:
+        """Take a step with a connection, if it is still there.
+
+        Whatever fails ends that connection alone: an error that left here would end the
+        process. The log gets the place of a fault once, without the error's own text, which
+        may name a client.
+        """
+        if conn not in self.connections:  # given up for another in the same round of events
+            return
+        try:
+            step(conn)
+        except Exception as error:  # noqa: BLE001 - the last door before the loop
+            self._drop(conn)
+            self._count(HTTPStatus.INTERNAL_SERVER_ERROR)
+            fault = f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"
+            if fault not in self.faults:
+                self.faults.add(fault)
+                self.log.error("A connection was given up after a fault of ours: %s", fault)
+
+    def _ready(self, conn: Connection) -> None:
         """Go on with a connection whose socket is ready."""
         if conn.phase is Phase.READING:
             self._read(conn)
@@ -165,33 +200,37 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def _read(self, conn: Connection) -> None:
-        try:
-            conn.receive()
-        except OSError:
-            self._drop(conn)
-        else:
-            self._hand_on(conn)
+        conn.receive()
+        self._hand_on(conn)
 
     def _hand_on(self, conn: Connection) -> None:
         """Let a thread answer a whole request; wait for the rest of another."""
         if conn.request is not None:
-            self._watch(conn, 0)
-            conn.begin(Phase.WORKING)
-            self.enqueue_req(conn)
-        elif conn.ended:
+            self._work(conn)
+        elif conn.ended or conn.broken:
             self._drop(conn)
         else:
             self._watch(conn, selectors.EVENT_READ)
 
-    def finish_request(self, conn: Connection, fs: Future[bool]) -> None:
-        """Go on with a connection that a thread is done with."""
-        conn.keep = not fs.cancelled() and not fs.exception() and fs.result()
+    def _work(self, conn: Connection) -> None:
+        self._watch(conn, 0)
+        conn.begin(Phase.WORKING)
+        self.enqueue_req(conn)
+
+    def _answered(self, fs: Future[bool], conn: Connection) -> None:
+        if not fs.result():
+            conn.answer = None
         self._count(conn.refused)
         conn.begin(Phase.WRITING)
         self._write(conn)
 
     def _write(self, conn: Connection) -> None:
-        if not conn.flush():
+        flushed = conn.flush()
+        if conn.broken:
+            self._drop(conn)
+        elif conn.answer and conn.wants_more:
+            self._work(conn)
+        elif not flushed:
             self._watch(conn, selectors.EVENT_WRITE)
         elif conn.keep:
             conn.begin(Phase.READING, self.cfg.keepalive if self.alive else _LINGER_S)
@@ -204,21 +243,32 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def _watch(self, conn: Connection, events: int) -> None:
-        if conn in self.waiting:
+        before = self.connections[conn]
+        if before == events:
+            return
+        self.connections[conn] = 0
+        if before:
             self.poller.unregister(conn.wire)
-            self.waiting.remove(conn)
         if events:
-            self.poller.register(conn.wire, events, partial(self._ready, conn))
-            self.waiting.add(conn)
+            self.poller.register(conn.wire, events, partial(self._guard, self._ready, conn))
+            self.connections[conn] = events
 
     def _drop(self, conn: Connection) -> None:
-        self._watch(conn, 0)
+        """Close a connection; what is left of its answer ends in a thread."""
+        if self.connections.pop(conn, 0):
+            self.poller.unregister(conn.wire)
+        self.nr_conns = len(self.connections)
         conn.wire.close()
-        self.nr_conns -= 1
+        if conn.answer:
+            self.tpool.submit(conn.context.run, conn.answer.close)
+
+    @property
+    def _waiting(self) -> list[Connection]:
+        return [conn for conn, events in self.connections.items() if events]
 
     def _make_room(self) -> None:
-        if self.waiting:
-            self._give_up(min(self.waiting, key=lambda one: one.since))
+        if waiting := self._waiting:
+            self._guard(self._give_up, min(waiting, key=lambda one: one.since))
 
     def _give_up(self, conn: Connection) -> None:
         """Close a connection that took too long, and say so if it has begun to ask."""
@@ -234,17 +284,16 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         if now < self.next_sweep:
             return
         self.next_sweep = now + _SWEEP_S
-        for conn in [one for one in self.waiting if one.deadline <= now]:
-            self._give_up(conn)
-        held = sum(one.held for one in self.waiting)
-        while held > HELD_MOST:
-            largest = max(self.waiting, key=lambda one: one.held)
-            held -= largest.held
-            self._give_up(largest)
+        waiting = self._waiting
+        held = sum(one.held for one in waiting)
+        for conn in sorted(waiting, key=lambda one: (one.deadline > now, -one.held)):
+            if held > HELD_MOST or conn.deadline <= now:
+                held -= conn.held
+                self._guard(self._give_up, conn)
         self._count(0)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        for conn in self.waiting:
+        for conn in self.connections:
             conn.deadline = min(conn.deadline, deadline)
 
     def _count(self, status: int) -> None:
@@ -260,30 +309,51 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
     # ----------------------------------------------------------------------- a thread's part
 
     def handle(self, conn: Connection) -> bool:
-        """Answer a request; whether the connection may carry another."""
-        framing, data, keep = conn.request, conn.take_request(), False
+        """Answer a request, or go on with its answer; whether more of it waits for the client."""
+        if conn.answer is None:
+            conn.answer = self._answer(conn)
+        unfinished = conn.context.run(next, conn.answer, False)
+        conn.flush()
+        return unfinished
+
+    def _answer(self, conn: Connection) -> Generator[bool]:
+        """Answer a request; pause where the client has enough to read for now."""
+        framing, data, conn.keep = conn.request, conn.take_request(), False
         if framing is None or framing.status:
             conn.refuse(framing.status if framing else HTTPStatus.BAD_REQUEST, HEADERS)
-        else:
-            conn.parser = RequestParser(self.cfg, iter([data]), conn.client)
-            keep = bool(super().handle(conn)) and not framing.last
-        conn.flush()
-        return keep
+            return
+        asked = response = None
+        try:
+            asked = next(RequestParser(self.cfg, iter([data]), conn.client))
+            asked._expected_100_continue = False  # the body is here already
+            response, environ = wsgi.create(asked, conn, conn.client, conn.server, self.cfg)
+            environ["wsgi.multithread"] = True
+            if framing.last or not self.alive:
+                response.force_close()
+            body = self.wsgi(environ, response.start_response)
+            try:
+                for part in body:
+                    response.write(part)
+                    if conn.is_full():
+                        yield True
+                response.close()
+            finally:
+                if hasattr(body, "close"):
+                    body.close()
+            conn.keep = not response.should_close()
+        except Exception as error:  # noqa: BLE001 - the application may raise anything
+            self._explain(conn, asked, response, error)
 
-    def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Answer what the parser made of a request; a body that it expects is here already."""
-        req._expected_100_continue = False
-        if conn.request is None or conn.request.last:
-            req.force_close()
-        return bool(super().handle_request(req, conn))
-
-    def handle_error(self, req: Any, client: Connection, addr: Any, exc: Exception) -> None:
+    def _explain(self, conn: Connection, asked: Any, response: Any, error: Exception) -> None:
         """Answer what the parser refused, or what went wrong in the application."""
-        status = next(code for kind, code in _PARSED.items() if isinstance(exc, kind))
+        if conn.broken:
+            return
+        status = next(code for kind, code in _PARSED.items() if isinstance(error, kind))
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            at = (req.method, req.path) if req else ("", "")
-            self.log.error("Error handling request %s %s", *at, exc_info=exc)
-        client.refuse(status, HEADERS)
+            at = (asked.method, asked.path) if asked else ("", "")
+            self.log.error("Error handling request %s %s", *at, exc_info=error)
+        if not (response and response.headers_sent):
+            conn.refuse(status, HEADERS)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -303,6 +373,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "worker_class": _Worker,
             "worker_connections": _connections(),
             "limit_request_line": LINE_MOST,
+            "limit_request_field_size": HEAD_MOST,
+            "limit_request_fields": FIELDS_MOST,
+            "forwarder_headers": "",
             "sendfile": False,
             "threads": THREADS,
             "timeout": 60,

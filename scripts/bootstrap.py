@@ -38,8 +38,12 @@ RUN_LOCK: Final = "requirements.lock"
 TEST_LOCK: Final = "requirements-test.lock"
 TOOLS_LOCK: Final = "requirements-tools.lock"
 
-PYTEST: Final = ("pytest", "--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile")
-"""All tests, a file at a time to each process; `-n 0` keeps them in one."""
+PYTEST: Final = (
+    *("pytest", "--numprocesses=logical", "--maxprocesses=4"),
+    *("--dist=loadfile", "--no-loadscope-reorder"),
+)
+"""All tests, a file at a time to each process, in the order of tests/conftest.py (xdist's own is
+by number of tests, not by time); `-n 0` keeps them in one."""
 
 _PIP_INSTALL: Final = (
     *("-m", "pip", "install", "--disable-pip-version-check", "--no-input"),

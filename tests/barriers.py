@@ -102,11 +102,11 @@ _RUN: Final = (
     (rule !== "color-contrast" || legible(element));
   const result = await axe.run({ exclude: [[decoration]] }, {
     rules, runOnly: only, resultTypes: ["violations", "incomplete"],
-    elementRef: true, preload: false,
+    elementRef: true, selectors: false, preload: false,
   });
   return ["violations", "incomplete"].flatMap((kind) => result[kind].flatMap(({ id, nodes }) =>
     nodes.filter(({ element }) => !known(kind, id, element))
-      .map((node) => [kind, id, node.target.join(" "), node.html.slice(0, 160)])));
+      .map((node) => [kind, id, node.html.slice(0, 160)])));
 }"""
 )
 
@@ -123,7 +123,7 @@ _NAMES: Final = (
 def barriers(
     page: Page, only: dict[str, Any] = RULES, *, without: tuple[str, ...] = ()
 ) -> list[list[str]]:
-    """Return what is a barrier, or open and not looked at: kind, rule, element, markup.
+    """Return what is a barrier, or open and not looked at: kind, rule, markup.
 
     `without` names rules to leave out. The page must have axe-core (`AXE`) as an initial script.
     """
@@ -141,17 +141,24 @@ def bring_axe(page: Page) -> None:
 
 
 def barriers_everywhere(page: Page) -> dict[tuple[int, str], Any]:
-    """Unfold everything, and return what is a barrier by width and scheme, or ``sideways``.
-
-    Empty where there is none. The page must have been given axe-core.
-    """
+    """Unfold everything, and return what `barriers_at_every_width` does."""
     page.evaluate("document.querySelectorAll('main details').forEach((one) => one.open = true)")
+    return barriers_at_every_width(page)
+
+
+def barriers_at_every_width(page: Page) -> dict[tuple[int, str], Any]:
+    """Return what is a barrier by width and scheme, or ``sideways``; empty where there is none.
+
+    At the narrowest width all but the colours, which are those of the one before.
+    """
     found: dict[tuple[int, str], Any] = {}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
-        for scheme in SCHEMES:
+        for scheme in SCHEMES[: 1 if width == min(WIDTHS) else None]:
             page.emulate_media(color_scheme=scheme)
-            found[width, scheme] = barriers(page, RULES if scheme == "light" else COLOURS)
+            known = ("color-contrast",) if width == min(WIDTHS) else ()
+            only = RULES if scheme == "light" else COLOURS
+            found[width, scheme] = barriers(page, only, without=known)
         found[width, "sideways"] = page.evaluate(
             "document.documentElement.scrollWidth > innerWidth"
         )

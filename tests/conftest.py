@@ -22,6 +22,33 @@ __all__ = ["postgis_cluster", "postgis_url", "redis_url"]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = (
+    "test_store.py",
+    "test_api_contract.py",
+    "test_browser_barriers.py",
+    "test_browser_planning.py",
+    "test_browser_embed.py",
+    "test_browser.py",
+    "test_browser_scenario.py",
+    "test_browser_pages.py",
+    "test_api_under_import.py",
+    "test_reading.py",
+    "test_scripts.py",
+    "test_serving.py",
+    "test_browser_search.py",
+    "test_browser_languages.py",
+    "test_browser_siting.py",
+    "test_browser_map.py",
+    "test_browser_long_names.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process is left with it while others idle."""
+    rank = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 @pytest.fixture(scope="session")
 def territory() -> Territory:
     """The Land as it is shipped; read-only."""

@@ -12,13 +12,13 @@ from flask.testing import FlaskClient
 from web_helpers import NOW, TODAY, app_of, fill, initiatives_of, place, small_territory
 
 from geo_service import pipeline
-from geo_service.coverage import CoverageParameters, count_pairs
+from geo_service.coverage import METHOD, CoverageParameters, TooLargeError
 from geo_service.pipeline import Workshop
 from geo_service.schema import COVERAGE_COLUMNS, THEMES, Demand
 from geo_service.snapshot import Snapshot
 from geo_service.store import Store
 from geo_service.web.api.schemas import REASONS
-from geo_service.web.planning import planned
+from geo_service.web.planning import sizes
 
 COVERAGE = "/api/v1/coverage"
 ROUGH = {"street": None, "coordinate_precision": "municipality"}
@@ -124,8 +124,45 @@ def test_a_dated_state_has_its_own_figures(client: FlaskClient) -> None:
     said = asked(client, "level=kreis&state=vorher")
     assert said["count"]["records"] == 0
     assert said["parameters"]["state"] == "vorher"
+    assert said["state"] == {
+        "key": "vorher",
+        "name": "Vorher",
+        "date": "2026-11-23",
+        "erased": 0,
+        "method": METHOD,
+        "may_differ": False,
+    }
     assert "stand=vorher" in said["page"]
-    assert asked(client, "level=kreis")["count"]["records"] == 4
+    today = asked(client, "level=kreis")
+    assert today["count"]["records"] == 4
+    assert today["state"] is None
+
+
+@pytest.mark.parametrize("kind", ["json", "geojson"])
+def test_a_state_that_lost_records_is_told(tmp_path: Path, kind: str) -> None:
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of(ROWS))
+        workshop = Workshop(store, small_territory())
+        pipeline.take_state(workshop, name="Vorher", parameters=CoverageParameters(), today=TODAY)
+        client = app_of(store, workshop.territory).test_client()
+        address = f"{COVERAGE}.{kind}?state=vorher"
+        assert client.get(address).get_json()["state"]["may_differ"] is False
+        store.erase("ort-1", now=NOW)
+        lost = client.get(address).get_json()["state"]
+        assert (lost["erased"], lost["may_differ"]) == (1, True)
+
+
+def test_a_state_of_another_method_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        workshop = Workshop(store, small_territory())
+        monkeypatch.setattr("geo_service.snapshot.snapshot.METHOD", "0")
+        pipeline.take_state(workshop, name="Vorher", parameters=CoverageParameters(), today=TODAY)
+        monkeypatch.undo()
+        client = app_of(store, workshop.territory).test_client()
+        state = asked(client, "state=vorher")["state"]
+        assert (state["erased"], state["method"], state["may_differ"]) == (0, "0", True)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +208,7 @@ def test_a_state_of_other_borders_is_a_conflict(tmp_path: Any) -> None:
 def test_too_many_pairs_of_people_and_places_are_refused(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planned, "MOST_PAIRS", 1)
+    monkeypatch.setattr(sizes, "MOST_PAIRS", 1)
     refused = client.get(f"{COVERAGE}?radius_m=99000")
     assert (refused.status_code, refused.get_json()["parameter"]) == (422, "radius_m")
     assert "shorter radius" in refused.get_json()["expected"]
@@ -193,15 +230,10 @@ def test_pairs_are_those_within_the_radius(
         fill(store, initiatives_of(ROWS))
         snapshot = Snapshot.of(store.read(), small_territory())
     parameters = CoverageParameters(radius_m=radius_m, minimum_precision=precision)
-    terrain = snapshot.terrain()
-
-    def count(enough: int) -> int:
-        return count_pairs(
-            snapshot.initiatives, terrain, parameters=parameters, today=TODAY, enough=enough
-        )
-
-    assert count(0) == expected
-    assert count(10**6) == 4 * 17 * 3  # at most: not counted
+    with pytest.raises(TooLargeError, match=f"got {expected}$"):
+        snapshot.levels(parameters, today=TODAY, most_pairs=expected - 1)
+    measured = snapshot.levels(parameters, today=TODAY, most_pairs=expected)
+    assert snapshot.levels(parameters, today=TODAY, most_pairs=0) is measured  # it is there
 
 
 def test_answers_are_tagged_and_open_to_other_sites(client: FlaskClient) -> None:

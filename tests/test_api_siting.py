@@ -12,15 +12,16 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_planning_siting import questions
 from web_helpers import app_of, fill, initiatives_of, place, small_territory
 
 from geo_service.schema import CATEGORIES, THEMES
 from geo_service.snapshot import Territory
 from geo_service.store import Store
 from geo_service.web.api.schemas import REASONS
-from geo_service.web.planning import sites
+from geo_service.web.planning import sites, sizes
 from geo_service.web.planning.query import Choice
-from geo_service.web.planning.siting_choice import OBJECTIVES, SitingChoice, siting_query
+from geo_service.web.planning.siting_choice import SitingChoice, siting_query
 
 SITING = "/api/v1/siting"
 AHEIM, BDORF, CSTADT = "07131001", "07131002", "07211000"
@@ -47,8 +48,7 @@ def asked(client: FlaskClient, query: str = "") -> dict[str, Any]:
 
 # ------------------------------------------------------------------ the same everywhere
 
-QUESTIONS = st.builds(
-    SitingChoice,
+QUESTIONS = questions(
     base=st.builds(
         Choice,
         radius_km=st.integers(1, 300).map(lambda tenths: tenths / 10),
@@ -56,11 +56,7 @@ QUESTIONS = st.builds(
         kinds=st.sampled_from([(), (CATEGORIES[0],), tuple(sorted(CATEGORIES[:2]))]),
         current_months=st.none() | st.integers(1, 120),
     ),
-    objective_name=st.sampled_from([*OBJECTIVES]),
     sites=st.integers(1, 4),
-    share=st.integers(1, 1000).map(lambda tenths: tenths / 10),
-    everyone=st.booleans(),
-    excluded=st.sampled_from([(), (AHEIM,)]),
     forced=st.sampled_from([(), (BDORF,)]),
 )
 
@@ -260,7 +256,7 @@ def test_nobody_known_to_live_there_is_a_conflict(tmp_path: Path) -> None:
 def test_a_question_without_a_quick_answer_says_how_to_ask(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sites, "_FEW_PLACES_PAIRS", 1)
+    monkeypatch.setattr(sizes, "SLOW_PAIRS_OF_FEW", 1)
     slow = client.get(f"{SITING}?objective=pmedian&k=1&radius_m=4100")
     assert (slow.status_code, slow.get_json()["parameter"]) == (422, "method")
     assert "Retry-After" not in slow.headers
@@ -269,7 +265,7 @@ def test_a_question_without_a_quick_answer_says_how_to_ask(
 
 @pytest.mark.parametrize(
     ("objective", "parameter", "bound"),
-    [("pmedian", "objective", "_MOST_MEDIAN_PAIRS"), ("mclp", "radius_m", "_MOST_PAIRS")],
+    [("pmedian", "objective", "MOST_MEDIAN_PAIRS"), ("mclp", "radius_m", "MOST_WEIGHED_PAIRS")],
 )
 def test_a_question_too_large_says_what_makes_it_smaller(
     client: FlaskClient,
@@ -278,7 +274,7 @@ def test_a_question_too_large_says_what_makes_it_smaller(
     parameter: str,
     bound: str,
 ) -> None:
-    monkeypatch.setattr(sites, bound, 1)
+    monkeypatch.setattr(sizes, bound, 1)
     response = client.get(f"{SITING}?objective={objective}&radius_m=3001")
     assert (response.status_code, response.get_json()["parameter"]) == (422, parameter)
     assert "within" in response.get_json()["expected"]
@@ -297,6 +293,16 @@ def test_a_busy_server_says_when_to_come_back(
     assert asked(client, query)["is_optimal"] is True
     with sites._one_at_a_time:  # an answer that is there needs no turn
         assert asked(client, query)["is_optimal"] is True
+
+
+def test_a_quick_median_that_has_to_wait_is_not_called_exact(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sites, "_WAIT_S", 0.0)
+    with sites._one_large:
+        busy = client.get(f"{SITING}?k=2&radius_m=4300&objective=pmedian")
+    assert busy.status_code == 503
+    assert "Another answer that takes long" in busy.get_json()["detail"]
 
 
 def test_answers_are_tagged_and_open_to_other_sites(client: FlaskClient) -> None:

@@ -9,12 +9,12 @@ import pytest
 from barriers import barriers_everywhere, bring_axe
 from playwright.sync_api import Browser, expect
 from test_browser import chromium, opened
-from test_planning_compare import World, grow
+from test_planning_compare import World, doubtful, grow
 from web_helpers import VECTORS, app_of, fill, initiatives_of, place, served
 
 from geo_service.store import Store
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "doubtful"]
 
 pytestmark = pytest.mark.browser
 
@@ -58,3 +58,17 @@ def test_map_has_the_colours_of_the_legend(chromium: Browser, grown: str) -> Non
         page.locator("button.show-area").first.click()
         expect(page.locator(".popup")).to_contain_text("keine Lücke mehr")
         expect(page.locator(".popup")).to_contain_text("0 % → 100 %")
+
+
+def test_popup_says_how_sure_a_difference_is(chromium: Browser, doubtful: World) -> None:
+    address = "planung/vergleich?von=alt&ebene=gemeinde"
+    app = app_of(doubtful.store, doubtful.workshop.territory)
+    with served(app) as base, opened(chromium, f"{base}/{address}") as page:
+        expect(page.locator("#karte_gebiete[data-drawn='3']")).to_have_count(1)
+        row = page.locator("tr[data-key='07131002']")
+        expect(row.locator(".main-figure")).to_contain_text("innerhalb der Unsicherheit")
+        row.locator("button.show-area").click()
+        note = page.locator(".popup .meta").last
+        expect(note).to_have_text(
+            "Unterschied in 9 von 10 Lagen: 0 bis +100,0; innerhalb der Unsicherheit"
+        )

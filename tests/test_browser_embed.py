@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, parse_qsl, quote, urlsplit
 
 import pytest
 from barriers import AXE, COLOURS, RULES, barriers
 from flask import Flask, Response
-from playwright.sync_api import Browser, Frame, Page, expect
+from playwright.sync_api import Browser, Frame, Page, Route, expect
 from test_browser import WATCH, chromium, missing, show_place
 from test_embed import textarea, view_of
 from web_helpers import (
@@ -390,15 +391,139 @@ def test_an_empty_lock_of_the_component_shows_no_place(
         expect(frame.locator(".card")).to_have_count(0)
 
 
+@pytest.mark.parametrize("name", ["fest-gebiet", "gebiet-fest", "festgebiet", "auswahl_art"])
+def test_a_misspelt_lock_of_the_component_shows_no_place(
+    chromium: Browser, site: str, host: Host, name: str
+) -> None:
+    body = component(site, f'{name}="07131" ansicht="liste" data-art="1" class="karte" id="art"')
+    with visited(chromium, host.put(body), site, quiet=False) as page:
+        frame = page.frame_locator("iframe")
+        expect(frame.get_by_text(f"„Attribut {name}“ gibt es hier nicht")).to_be_visible()
+        expect(frame.locator(".card")).to_have_count(0)
+
+
+def test_component_shows_two_areas(chromium: Browser, site: str, host: Host) -> None:
+    body = component(site, 'gebiet="07131001, 07211" ansicht="liste" class="karte"')
+    with visited(chromium, host.put(body, policy=strict(site)), site) as page:
+        frame = page.frame_locator("iframe")
+        expect(frame.locator("h1")).to_have_text("Aheim, Cstadt (Stadt)")
+        expect(frame.locator(".card")).to_have_count(2)
+
+
+ATTRIBUTES = ("gebiet", "art", "thema", "auswahl-gebiet", "auswahl-art", "auswahl-thema", "farbe",
+              "start", "partner", "ansicht", "sprache", "hoehe", "titel")  # fmt: skip
+HOSTILE = (*VECTORS, "../../evil", "//evil.example/", "https://evil.example/", "a&fest-art=haus",
+           "#eltern=https://evil.example", "?x=1#y", "%00", "\n\t\r", "\\\\evil.example",
+           "srcdoc=x", "1e9", "-1", "NaN", "Infinity")  # fmt: skip
+
+
+def test_hostile_attributes_of_the_component_are_values(
+    chromium: Browser, site: str, host: Host
+) -> None:
+    """Written into the page escaped, as its author must: whatever they say, the frame is ours."""
+    body = "".join(
+        component(
+            site, " ".join(f'{name}="{html.escape(text)}"' for name in ATTRIBUTES), link="Karte"
+        )
+        for text in HOSTILE
+    )
+    plain = "".join(component(site, f'ansicht="liste" titel="{html.escape(text)}"')
+                    for text in VECTORS[:3])  # fmt: skip
+    with visited(chromium, host.put(body + plain, policy=strict(site)), site, quiet=False) as page:
+        wait_until(
+            page,
+            "(count) => [...document.querySelectorAll('begegnungsorte-karte')]"
+            ".filter((one) => one.shadowRoot?.querySelector('iframe')).length === count",
+            len(HOSTILE) + 3,
+        )
+        found = page.locator("begegnungsorte-karte").evaluate_all(
+            """(all) => all.map((one) => ({
+              inside: [...one.shadowRoot.querySelectorAll("*")].map((part) => part.localName),
+              names: one.shadowRoot.querySelector("iframe").getAttributeNames().sort(),
+              title: one.shadowRoot.querySelector("iframe").title,
+              height: one.shadowRoot.querySelector("iframe").height,
+              sandbox: one.shadowRoot.querySelector("iframe").getAttribute("sandbox"),
+              src: one.shadowRoot.querySelector("iframe").src,
+            }))"""
+        )
+        for one, text in zip(found, (*HOSTILE, *VECTORS[:3]), strict=True):
+            address = urlsplit(one["src"])
+            assert f"{address.scheme}://{address.netloc}" == site
+            assert address.path in {"/embed/karte", "/embed/liste"}
+            assert parse_qs(address.fragment) == {"eltern": [host.base]}
+            names = {name for name, _ in parse_qsl(address.query, keep_blank_values=True)}
+            assert names <= {"fest-gebiet", "fest-art", "fest-thema", "gebiet", "art", "thema",
+                             "farbe", "start", "partner"}  # fmt: skip
+            assert one["inside"] == ["slot", "iframe"]
+            assert one["names"] == [
+                "height",
+                "loading",
+                "referrerpolicy",
+                "sandbox",
+                "src",
+                "title",
+            ]
+            assert one["sandbox"] == SANDBOX
+            assert 0 < float(one["height"]) <= 20_000
+            assert one["title"] == text or not text.strip()
+        for number in range(len(found)):
+            page.locator("begegnungsorte-karte").nth(number).scroll_into_view_if_needed()
+            shown = inner(page, number)
+            assert shown.url.startswith(f"{site}/embed/")
+
+
+LISTENER = (
+    "<script>window.heard = []; addEventListener('message', (event) =>"
+    " window.heard.push([event.origin, JSON.stringify(event.data)]));</script>"
+)
+
+
+def test_height_reaches_the_page_around_and_none_further_out(
+    chromium: Browser, site: str, host: Host
+) -> None:
+    """Somebody frames the host's page, and names itself to our frame as well."""
+    wrong = f"{site}/embed/liste#eltern={quote(host.base, safe='')}"
+    middle = host.put(f'<iframe src="{wrong}"></iframe>', head=LISTENER)
+    middle = middle.replace("localhost", "127.0.0.1")  # another origin than the page around it
+    outer = host.put(f'<iframe src="{middle}"></iframe>', head=LISTENER)
+    with visited(chromium, outer, site, middle) as page:
+        around = inner(page)
+        wait_until(around, "() => window.heard.length > 0")
+        assert {origin for origin, _ in around.evaluate("window.heard")} == {site}
+        assert page.evaluate("window.heard") == []
+
+
+@pytest.mark.parametrize("said", ["", "https://evil.example", "javascript:1", "null", "*", "ours"])
+def test_a_browser_that_names_no_origin_sends_to_the_one_that_was_said(
+    chromium: Browser, site: str, host: Host, said: str
+) -> None:
+    """As in Firefox: `location.ancestorOrigins` is taken away from the script."""
+    fragment = f"#eltern={quote(host.base if said == 'ours' else said, safe='')}" if said else ""
+    frame = f'<iframe src="{site}/embed/liste{fragment}" referrerpolicy="no-referrer"></iframe>'
+    context = chromium.new_context()
+    page = context.new_page()
+    loaded: list[str] = []
+
+    def without_origins(route: Route) -> None:
+        answer = route.fetch()
+        assert "location.ancestorOrigins" in answer.text()
+        loaded.append(route.request.url)
+        route.fulfill(response=answer, body=answer.text().replace("ancestorOrigins", "nothing"))
+
+    page.route("**/static/js/embed.js*", without_origins)
+    page.goto(host.put(frame, head=LISTENER))
+    shown = inner(page)
+    shown.wait_for_load_state("networkidle")
+    assert loaded
+    assert bool(page.evaluate("window.heard.length")) is (said == "ours")
+    context.close()
+
+
 def test_frame_tells_its_height_and_nothing_else(chromium: Browser, site: str, host: Host) -> None:
     """A host's own script hears the same, from us alone; a wrong fragment changes nothing."""
-    listener = (
-        "<script>window.heard = []; addEventListener('message', (event) =>"
-        " window.heard.push([event.origin, JSON.stringify(event.data)]));</script>"
-    )
     address = f"{site}/embed/liste?fest-gebiet=07131#eltern=https%3A%2F%2Fevil.example"
     with visited(
-        chromium, host.put(f'<iframe src="{address}"></iframe>', head=listener), site
+        chromium, host.put(f'<iframe src="{address}"></iframe>', head=LISTENER), site
     ) as page:
         wait_until(page, "() => window.heard.length > 0")
         shown = inner(page)

@@ -194,6 +194,21 @@ def test_record_of_today_is_moved_and_removed_on_the_map(chromium: Browser, smal
         expect(page.locator(".mark-ohne")).to_have_count(1)
 
 
+def test_popup_comes_into_view_with_motion_for_those_alone_who_want_it(
+    chromium: Browser, small: str
+) -> None:
+    panning = """() => {
+      document.querySelector(".mark-today").click();
+      return !!document.querySelector(".leaflet-pan-anim");
+    }"""
+    for motion, some in (("reduce", False), ("no-preference", True)):
+        path = "/planung/szenario?ebene=gemeinde"
+        with opened(chromium, small + path, reduced_motion=motion) as page:
+            ready(page)
+            assert page.evaluate(panning) is some
+            expect(page.locator(".popup-places")).to_be_visible()
+
+
 def test_keys_alone_set_move_and_take_back(chromium: Browser, small: str) -> None:
     with opened(chromium, f"{small}/planung/szenario?ebene=gemeinde") as page:
         ready(page)

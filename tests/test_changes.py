@@ -16,9 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo_service import pipeline, snapshot
-from geo_service.changes import INDICATORS, PARTS, Changes, compare_states
+from geo_service.changes import INDICATORS, PARTS, RANGED, Changes, compare_states
 from geo_service.cli import main
-from geo_service.coverage import CoverageParameters, compute_levels, select_places
+from geo_service.cli.printing import print_changes
+from geo_service.coverage import (
+    CoverageParameters,
+    Ground,
+    Sample,
+    Terrain,
+    compute_levels,
+    measure_change,
+    select_places,
+)
 from geo_service.errors import QueryError
 from geo_service.schema import LEVELS, Demand, Initiatives, Population
 from geo_service.snapshot import Snapshot
@@ -60,6 +69,10 @@ class Side:
     def __post_init__(self) -> None:
         self.results = self.measure(self.initiatives)
 
+    @property
+    def sample(self) -> Sample:
+        return Sample(self.initiatives, Terrain.of(Ground(LAND), self.population), self.today)
+
     def measure(self, initiatives: Initiatives) -> Mapping[Level, Coverage]:
         return compute_levels(
             initiatives, LAND, self.population, parameters=self.parameters, today=self.today
@@ -73,6 +86,7 @@ def compare(old: Side, new: Side) -> Changes:
         new,
         LAND,
         measure=lambda initiatives, side: sides[side].measure(initiatives),
+        spread=lambda: measure_change(old.sample, new.sample, parameters=old.parameters),
         counts=lambda initiatives, side: select_places(
             initiatives, sides[side].parameters, today=sides[side].today
         ),
@@ -273,6 +287,62 @@ def test_figure_that_one_side_does_not_know_has_no_difference() -> None:
     assert row["places_change"] == 1
 
 
+ROUGH = {"id": "x", "at": (1000, 5000), "coordinate_precision": "municipality"}
+
+
+def ends(row: Mapping[Any, Any], name: str) -> list[tuple[float, float]]:
+    return [(row[f"{name}_{of}_low"], row[f"{name}_{of}_high"]) for of in ("old", "new", "change")]
+
+
+def test_exact_place_beside_a_rough_one_is_a_sure_difference() -> None:
+    """Where the rough one stands, it stands in both states: the range is of the gain alone."""
+    found = of([ROUGH], [ROUGH, {"id": "y", "at": (15_000, 5000)}])
+    here, there = (area(found, "gemeinde", key) for key in (world.B, world.A))
+    assert ends(here, "people_reached") == [(0, 0), (70, 70), (70, 70)]
+    assert not here["people_reached_unsure"]
+    assert ends(there, "people_reached")[0] == ends(there, "people_reached")[1]
+    assert ends(there, "people_reached")[0][1] > 100
+    assert ends(there, "people_reached")[2] == (0, 0)
+    assert not there["people_reached_unsure"]
+
+
+def test_difference_is_unsure_where_none_lies_within_its_range() -> None:
+    """On paper the second rough place adds 300 people; where both stand nobody knows."""
+    second = ROUGH | {"id": "y", "at": (9000, 5000)}
+    row = area(of([ROUGH], [ROUGH, second]), "gemeinde", world.A)
+    assert row["people_reached_change"] == 300
+    assert ends(row, "people_reached")[2] == (0, 300)
+    assert row["people_reached_unsure"]
+    assert row["share_reached_unsure"]
+
+
+def test_ranges_of_values_are_those_measured() -> None:
+    before, after = (Side(name, world.places(rows)) for name, rows in (("a", [ROUGH]), ("b", [])))
+    for level in LEVELS:
+        table = compare(before, after).areas[level].set_index("key")
+        for side, state in (("old", before), ("new", after)):
+            known = pd.DataFrame(state.results[level]).set_index("key")
+            for name, end in (("share_reached", "share"), ("people_beyond", "beyond")):
+                for which in ("low", "high"):
+                    expected = known[f"{end}_{which}"]
+                    found = table[f"{name}_{side}_{which}"]
+                    pd.testing.assert_series_equal(found, expected, check_names=False)
+
+
+def test_erased_record_shifts_the_range_of_the_difference() -> None:
+    old = Side("alt", world.places([ROUGH, {"id": "y", "at": (25_000, 5000)}]))
+    old.initiatives, old.erased = world.places([ROUGH]), 1
+    row = area(compare(old, Side("neu", world.places([ROUGH]))), "gemeinde", world.C)
+    assert ends(row, "people_reached")[2] == (-600, -600)
+
+
+def test_other_boundaries_leave_no_range_of_a_difference() -> None:
+    row = area(of([ROUGH], [HOME], boundaries={"sha256": "b"}), "gemeinde", world.A)
+    assert np.isnan(ends(row, "share_reached")[2]).all()
+    assert pd.isna(row["share_reached_unsure"])
+    assert ends(row, "share_reached")[0][1] > 0
+
+
 PLACES = st.lists(
     st.tuples(
         st.sampled_from("abcdef"),
@@ -314,6 +384,11 @@ def test_parts_add_up_exactly_and_to_the_difference(
             np.testing.assert_allclose(change, difference, rtol=1e-9, atol=1e-9)
             assert factor != 1.0 or (rest.fillna(0) == 0).all()
             assert any_real or (real.fillna(0) == 0).all()
+        for name in RANGED:
+            low, high = (table[f"{name}_change_{end}"] for end in ("low", "high"))
+            change = table[f"{name}_change"]
+            assert (low.isna() == change.isna()).all()
+            assert ((low <= change) & (change <= high) | change.isna()).all()
 
 
 # --------------------------------------------------------------------- states and commands
@@ -421,6 +496,40 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         main(arguments)
     output = capsys.readouterr()
     return int(ended.value.code or 0), output.out, output.err
+
+
+def test_part_of_a_person_is_printed_as_a_change(capsys: pytest.CaptureFixture[str]) -> None:
+    few = world.people_at([(world.A, 1000, 5000, 3), (world.C, 25_000, 5000, 0.4)])
+    there, more = {"id": "x", "at": (1000, 5000)}, {"id": "y", "at": (1000, 5100)}
+    nearer = {"id": "z", "at": (24_900, 9900)}  # too far from anyone in C, within 2 km of none
+    before, after = ([there, nearer], [there, more, {"id": "z", "at": (24_900, 5000)}])
+    found = compare(
+        Side("alt", world.places(before), population=few),
+        Side("neu", world.places(after), population=few),
+    )
+    print_changes(found, found.areas["land"], "land")
+    printed = capsys.readouterr().out
+    assert "88,2 %" in printed
+    assert "+0,4" in printed
+    assert "0 Gebiete ohne Veränderung" in printed
+
+
+def test_command_says_what_was_erased_and_measured_anew(
+    two_states: Workshop, capsys: pytest.CaptureFixture[str], sqlite_url: str
+) -> None:
+    store = two_states.store
+    wider = CoverageParameters(radius_m=9000)
+    pipeline.take_state(two_states, name="Weit", parameters=wider, today=TODAY)
+    store.erase(store.read_state("Neu").initiatives["id"].iloc[7], now=NOW)
+    out = run(capsys, "changes", "Neu", "Weit", "--database", sqlite_url)[1]
+    assert "36 Gebiete ohne Veränderung" in out
+    for name in ("Neu", "Weit"):
+        assert (
+            f"{name}: 1 Eintrag wurde seither gelöscht. Für den Vergleich neu gemessen; die"
+            " veröffentlichten Zahlen können andere sein." in out
+        )
+    out = run(capsys, "changes", "Alt", "Neu", "--database", sqlite_url)[1]
+    assert "Alt: 1 Eintrag wurde seither gelöscht.\n" in out
 
 
 @pytest.mark.parametrize("until", ["Neu", "jetzt", None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from geo_service.cli import cli, main
+from geo_service.cli import cli, main, setup
 from geo_service.store import Store
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "README.md"
@@ -235,6 +236,13 @@ def test_review_without_findings_says_so_and_writes_the_headings_alone(
     assert file.read_text("utf-8-sig").splitlines() == ["reason,id,name,stated,detail,source_line"]
 
 
+def test_commands_have_the_day_of_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server in UTC it is still yesterday for an hour or two after midnight."""
+    for utc, day in (((11, 22, 23, 30), 23), ((11, 22, 22, 30), 22), ((6, 21, 22, 30), 22)):
+        monkeypatch.setattr(setup, "now", lambda utc=utc: dt.datetime(2026, *utc, tzinfo=dt.UTC))
+        assert setup.today().day == day
+
+
 def test_load_population_moves_people_to_their_cells(filled: Run, tmp_path: Path) -> None:
     grid = tmp_path / "grid.csv"
     grid.write_text(
@@ -245,6 +253,7 @@ def test_load_population_moves_people_to_their_cells(filled: Run, tmp_path: Path
     code, out, _ = filled("load-population", str(grid))
     assert code == 0
     assert "1.200 people in 1 cells" in out
+    assert "people of 2.299 municipalities without a populated cell count at their seats" in out
     code, out, _ = filled("coverage", "--level", "land")
     assert "Zensus 2022" in out
 

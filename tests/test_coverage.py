@@ -220,6 +220,24 @@ def test_an_area_without_people_has_no_share_and_is_not_judged() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [
+        (49.6, "49,6 Menschen"),
+        (49.96, "49,9 Menschen"),
+        (49.0, "49 Menschen"),
+        (1.04, "1 Menschen"),
+        (0.4, "unter 1 Menschen"),
+        (0.0, None),
+    ],
+)
+def test_people_too_few_never_read_as_enough_or_as_nobody(people: float, said: str | None) -> None:
+    table = measure([], world.people_at([(A, 6500, 5000, people)]))["gemeinde"]
+    expected = f"nicht beurteilt: {said}, mindestens 50 nötig"
+    reason = "nicht beurteilt: niemand gezählt" if said is None else expected
+    assert column(table, "gap_reason")[0] == reason
+
+
 def test_an_area_with_exactly_the_minimum_is_judged() -> None:
     rows = [{"at": (6500, 5000)}]
     for people, gap in ((49, None), (50, False), (51, False)):

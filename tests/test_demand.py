@@ -64,6 +64,8 @@ def hints(found: demand.DemandTable) -> list[str]:
         ("verbandsgemeinde", "070015001;5\n070020001;6", [5, 6]),
         ("kreis", "07001;5\n07002;6", [5, 6]),
         ("gemeinde", "07 001 001;5\n07 001 002;6\n07 002 001;7", [5, 6, 7]),
+        ("gemeinde", "070015001001;5\n070015001002;6\n070020001001;7", [5, 6, 7]),
+        ("gemeinde", "07 0 01 5001 001;5\n07001002;6\n07002001;7", [5, 6, 7]),
     ],
 )
 def test_level_is_found_from_the_keys(
@@ -101,6 +103,41 @@ def test_lost_leading_zero_is_put_back_and_said(
         f"zahlen.csv, line 2, AGS: expected {present}, with its leading zero,"
         f" got '{rows.partition(';')[0]}'"
     )
+
+
+def test_regional_key_without_its_leading_zero_is_understood_and_said(table: Path) -> None:
+    found = read(table, "ARS;Wert\n70015001001;5\n")
+    assert found.figures[world.A] == 5
+    assert "expected 070015001001, with its leading zero, got '70015001001'" in hints(found)[0]
+
+
+def test_regional_key_of_another_verbandsgemeinde_is_understood_and_said(table: Path) -> None:
+    """The Gemeinde is digits 1 to 5 and 10 to 12: it may have moved, or the key is wrong."""
+    found = read(table, "Regionalschlüssel;Wert\n070015002001;5\n")
+    assert (found.level, found.figures[world.A]) == ("gemeinde", 5)
+    assert "expected 070015001001, now the key of 07001001, got '070015002001'" in hints(found)[0]
+
+
+def test_former_regional_keys_are_those_of_their_municipalities(table: Path) -> None:
+    found = read(table, "ARS;Wert\n070015900901;5\n070015900902;6\n070015001001;1\n")
+    assert found.figures[world.A] == 12
+    assert "expected a present key; 07001901 is now 07001001" in hints(found)[0]
+
+
+def test_one_municipality_by_both_its_keys_is_counted_once(table: Path) -> None:
+    found = read(table, "AGS;Wert\n07001001;5\n070015001001;6\n")
+    assert "expected each key once (line 2)" in errors(found)[0]
+    assert found.figures[world.A] is None
+
+
+def test_every_regional_key_of_the_real_land_is_its_municipality(
+    territory: Territory, table: Path
+) -> None:
+    towns = territory.municipalities
+    table.write_text("ARS;Wert\n" + "".join(f"{key};1\n" for key in towns["ars"]), "utf-8")
+    found = demand.read_figures(read_records(table), towns, successors=territory.successors)
+    assert (found.level, found.issues, found.absent) == ("gemeinde", (), 0)
+    assert set(found.figures.values()) == {1}
 
 
 def test_former_areas_that_became_one_are_added_up(table: Path) -> None:
@@ -172,7 +209,10 @@ def test_area_that_the_file_lacks_is_unknown_not_zero(table: Path) -> None:
     assert "expected all 3 keys of the level Gemeinde, got 2 missing: unknown" in hints(found)[0]
 
 
-@pytest.mark.parametrize("key", ["07999999", "08111", "Mainz", "", "07", "-7001", "٠٧٠٠١"])
+@pytest.mark.parametrize(
+    "key",
+    ["07999999", "08111", "Mainz", "", "07", "-7001", "٠٧٠٠١", "070010000000", "070015001999"],
+)
 def test_unknown_key_is_a_fault_of_its_row(table: Path, key: str) -> None:
     found = read(table, f"AGS;Wert\n{key};5\n07001;6\n")
     (fault,) = errors(found)
@@ -222,7 +262,10 @@ def test_dashes_are_counted_aloud_and_can_be_read_as_unknown(table: Path) -> Non
         (("1234.5", "1.234"), (1234.5, 1.234)),
         (("0.125", "12"), (0.125, 12)),
         (("1 234", "12"), (1234, 12)),
+        (("1\u202f234\u202f567", "12"), (1234567, 12)),
+        (("12 345,5", "12"), (12345.5, 12)),
         (("(12)", "3"), (12, 3)),
+        (("( 1 234 )", "3"), (1234, 3)),
     ],
 )
 def test_numbers_are_german_or_plain_as_the_column_says(
@@ -251,6 +294,17 @@ def test_both_forms_in_one_column_are_faults_of_their_rows(table: Path) -> None:
         ("9999999999", "at most 1000000000"),
         ("1,234,567", "a number from 0, or a sign"),
         ("٣", "a number from 0, or a sign"),
+        ("- 5", "a number of people from 0"),
+        ("5 000 1)", "a number from 0, or a sign"),
+        ("3 2)", "a number from 0, or a sign"),
+        ("12 (1)", "a number from 0, or a sign"),
+        ("7)", "a number from 0, or a sign"),
+        ("(5", "a number from 0, or a sign"),
+        ("(5) 1)", "a number from 0, or a sign"),
+        ("1 2 3", "a number from 0, or a sign"),
+        ("1234 567", "a number from 0, or a sign"),
+        ("1 23", "a number from 0, or a sign"),
+        ("0 123", "a number from 0, or a sign"),
     ],
 )
 def test_what_is_no_number_of_people_is_a_fault(table: Path, cell: str, expected: str) -> None:
@@ -414,6 +468,13 @@ def test_nobody_is_lost_where_the_grid_has_no_cell() -> None:
     assert math.isnan(per_municipality(unknown)[world.C])
 
 
+def test_nobody_of_a_municipality_without_a_cell_is_moved_to_its_neighbours() -> None:
+    """A and B are one Kreis; the grid has 1,000 people in A and nobody in B, who has 3,000."""
+    grid = world.people_at([(world.A, 1000, 1000, 1000), (world.C, 25_000, 5000, 9)])
+    people = demand.distribute(make("kreis", {"07001": 80, "07002": 1}), LAND, grid, SEATS)
+    assert per_municipality(people) == {world.A: 20, world.B: 60, world.C: 1}
+
+
 def test_area_without_any_people_is_spread_evenly() -> None:
     land = world.three_squares((0, 0, 100))
     seats = population.seat_population(land)
@@ -475,6 +536,18 @@ def test_file_with_errors_changes_nothing_unless_told(workshop: Workshop, table:
     assert (report.revision, report.accepted, report.rows) == (1, 1, 2)
 
 
+def test_other_name_of_the_same_address_is_refused_and_the_same_name_replaces(
+    workshop: Workshop, table: Path
+) -> None:
+    load(workshop, table, "AGS;Wert\n07111;1\n", name="Frauen <18")
+    with pytest.raises(QueryError, match=r"got 'Frauen >18': .* as 'Frauen <18' \(frauen-18\)"):
+        load(workshop, table, "AGS;Wert\n07111;2\n", name="Frauen >18")
+    assert [(one.name, one.total) for one in workshop.store.read().demands] == [("Frauen <18", 1)]
+    assert workshop.store.revision() == 1
+    load(workshop, table, "AGS;Wert\n07111;2\n", name="Frauen <18")
+    assert [(one.name, one.total) for one in workshop.store.read().demands] == [("Frauen <18", 2)]
+
+
 @pytest.mark.parametrize("name", ["", "  ", "…", "a" * 81, "a\nb"])
 def test_name_that_cannot_be_one_is_refused(workshop: Workshop, table: Path, name: str) -> None:
     with pytest.raises(QueryError, match="name: expected"):
@@ -506,6 +579,9 @@ def test_command_loads_lists_and_removes(
     code, out, _ = run(capsys, "load-demand", "--remove", "Probe", *database)
     assert (code, out) == (0, "Removed Probe; revision 2.\n")
     assert run(capsys, "load-demand", "--remove", "Probe", *database)[0] == 2
+    run(capsys, "load-demand", str(table), "--name", "Frauen <18", *database)
+    assert run(capsys, "load-demand", "--remove", "Frauen >18", *database)[0] == 2
+    assert run(capsys, "load-demand", "--remove", "frauen-18", *database)[0] == 0
     with Store(sqlite_url) as store:
         assert store.read().demands == ()
 

@@ -145,6 +145,9 @@ def textarea(page: str, name: str) -> str:
         ("?fest-gebiet=07131&fest-art=haus", {2}),
         ("?fest-art=haus&fest-art=hilfe", {2, 3, 4}),
         # What the reader adds only narrows.
+        ("?fest-gebiet=07131001&fest-gebiet=07211", {1, 2, 4, 5}),
+        ("?fest-gebiet=07131001&fest-gebiet=07211&gebiet=07131", {1, 2}),
+        ("?fest-gebiet=07131001&fest-gebiet=07211&gebiet=07131002", set()),
         ("?fest-gebiet=07131&gebiet=07131002", {3}),
         ("?fest-gebiet=07131&gebiet=07211", set()),
         ("?fest-art=haus&art=hilfe", set()),
@@ -152,6 +155,8 @@ def textarea(page: str, name: str) -> str:
         ("?fest-art=haus&gebiet=07211", {4}),
         # What does not exist in frames.
         ("?fest-gebiet=07131&q=Cstadt&ort=Cstadt&nah=7.25,50.05", {1, 2, 3}),
+        # What other people's systems add to every address.
+        ("?utm_source=x&fbclid=y&chart=1&fest-gebiet=07131&cHash=z", {1, 2, 3}),
     ],
 )
 @pytest.mark.parametrize("show", SHOWS)
@@ -208,6 +213,57 @@ def test_every_way_inside_the_frame_keeps_what_the_partner_fixed(client: FlaskCl
             ("art", "haus")} <= fields  # fmt: skip
 
 
+def test_an_embed_of_two_areas_names_both_and_offers_what_lies_in_them(
+    client: FlaskClient,
+) -> None:
+    page = client.get("/embed/karte?fest-gebiet=07131001&fest-gebiet=07211").text
+    tags = Tags(page)
+    assert re.findall(r"<h1[^>]*>(.*?)</h1>", page) == ["Aheim, Cstadt (Stadt)"]
+    assert {one["value"] for one in tags.all("option")} == {"", "07131001", "07211"}
+    (shown,) = [one for one in tags.all("div") if one.get("class") == "map"]
+    assert shown["data-view"] == "7.0000,50.0000,7.3000,50.1000"
+    assert "data-outline" not in shown
+    fixed = "fest-gebiet=07131001&fest-gebiet=07211"
+    inside = [one["href"] for one in tags.all("a") if one.get("target") == "_self"]
+    assert inside
+    assert all(address.startswith(f"/embed/karte?{fixed}") for address in inside)
+
+
+@pytest.mark.parametrize(
+    ("locked", "address"),
+    [
+        (("07131001", "07131002"), "/?gebiet=07131"),
+        (("07131001", "07211"), "/"),
+        (("07131001", "07131001"), "/?gebiet=07131001"),
+    ],
+)
+def test_our_own_pages_have_the_kreis_of_several_areas(
+    client: FlaskClient, locked: tuple[str, ...], address: str
+) -> None:
+    query = "&".join(f"fest-gebiet={key}" for key in locked)
+    tags = Tags(client.get(f"/embed/liste?{query}").text)
+    (out,) = [one["href"] for one in tags.all("a") if one.get("class") == "button strong"]
+    assert out == address
+    assert client.get(out).status_code == 200
+
+
+def test_builder_takes_a_second_area_where_the_area_is_locked(client: FlaskClient) -> None:
+    page = client.get("/einbetten?gebiet=07131001&gebiet=07211&fest=gebiet").text
+    (frame,) = Tags(textarea(page, "als-rahmen")).all("iframe")
+    assert frame["src"].endswith("/embed/karte?fest-gebiet=07131001&fest-gebiet=07211")
+    assert frame["title"] == "Begegnungsorte Rheinland-Pfalz: Aheim, Cstadt (Stadt)"
+    (element,) = Tags(textarea(page, "als-element")).all("begegnungsorte-karte")
+    assert element == {"gebiet": "07131001,07211"}
+    chosen = [one["value"] for one in Tags(page).all("option") if "selected" in one]
+    assert chosen[:2] == ["07131001", "07211"]
+    free = client.get("/einbetten?gebiet=07131001&gebiet=07211")
+    assert free.status_code == 400
+    assert "nur fest" in html.unescape(free.text)
+    second = client.get("/einbetten?gebiet=&gebiet=07211").text
+    (frame,) = Tags(textarea(second, "als-rahmen")).all("iframe")
+    assert frame["src"].endswith("/embed/karte?gebiet=07211")
+
+
 def test_locked_kinds_are_no_choice(client: FlaskClient) -> None:
     free = Tags(client.get("/embed/karte").text)
     locked = Tags(client.get(f"/embed/karte?fest-gebiet=07131001&fest-thema={THEMES[0]}").text)
@@ -220,10 +276,25 @@ def test_locked_kinds_are_no_choice(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("fest-sprache=deutsch", "sprache"),
+        ("fest-sprache=deutsch", "„fest-sprache“ gibt es hier nicht"),
+        ("Fest-Gebiet=07131", "„Fest-Gebiet“ gibt es hier nicht"),
+        ("FEST-GEBIET=07131", "fest-gebiet, fest-art, fest-thema"),
+        ("fest_gebiet=07131", "„fest_gebiet“"),
+        ("festgebiet=07131", "„festgebiet“"),
+        ("fest%E2%80%91gebiet=07131", "„fest\u2011gebiet“"),
+        ("fest.gebiet=", "„fest.gebiet“"),
+        ("fest=07131", "„fest“"),
+        ("gebiet-fest=07131", "„gebiet-fest“"),
+        ("fets-gebiet=07131", "„fets-gebiet“"),
+        ("auswahl-gebiet=07131", "„auswahl-gebiet“"),
+        ("gebiet[]=07131", "„gebiet[]“"),
+        ("Thema=x", "„Thema“"),
         ("fest-=1", "fest-"),
         ("fest-gebiet=99999", "99999"),
-        ("fest-gebiet=07131&fest-gebiet=07211", "nur eine Angabe"),
+        ("gebiet=07131&gebiet=07211", "nur eine Angabe"),
+        ("fest-gebiet=07131,07211", "07131,07211"),
+        ("fest-gebiet=07131&fest-gebiet=99999", "99999"),
+        ("&".join(f"fest-gebiet={number:05}" for number in range(21)), "zu oft"),
         ("fest-art=xyz", "xyz"),
         ("art=xyz", "xyz"),
         ("farbe=blau", "sechs Ziffern"),
@@ -775,6 +846,37 @@ def test_pages_name_their_oembed_address(client: FlaskClient, path: str) -> None
         f"https://dienst.example/oembed?url={quote('https://dienst.example' + path, safe='')}"
     ]
     assert client.get(found[0]).status_code == 200
+
+
+def discovered(client: FlaskClient, path: str) -> list[str]:
+    """The oEmbed addresses that a page names."""
+    return [one["href"] for one in Tags(client.get(path).text).all("link")
+            if one.get("type") == "application/json+oembed"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/gebiete/07131", "/themen/begegnungsorte", "/embed/karte?art=haus"]
+)
+def test_where_a_key_is_needed_nothing_is_handed_out_without_one(
+    make_partners: Callable[[bool], FlaskClient], path: str
+) -> None:
+    client = make_partners(True)
+    answer = client.get("/oembed", query_string={"url": path})
+    assert answer.status_code == 404
+    assert "key" in answer.text
+    assert discovered(client, path) == []
+    everyone = make_partners(False)
+    assert everyone.get("/oembed", query_string={"url": path}).status_code == 200
+    assert discovered(everyone, path) != []
+
+
+def test_where_a_key_is_needed_an_embed_with_one_names_its_oembed_address(
+    make_partners: Callable[[bool], FlaskClient],
+) -> None:
+    client = make_partners(True)
+    (address,) = discovered(client, "/embed/karte?partner=auenland")
+    (frame,) = Tags(client.get(address).get_json()["html"]).all("iframe")
+    assert frame["src"].endswith("/embed/karte?partner=auenland")
 
 
 def test_start_page_names_no_position_in_its_oembed_address(client: FlaskClient) -> None:

@@ -39,6 +39,38 @@ def test_unknown_is_empty_or_what_the_caller_says_never_zero(unknown: float | No
     assert formats.german_date(None, missing="–") == "–"
 
 
+@pytest.mark.parametrize(
+    ("share", "decimals", "text"),
+    [
+        (0.0, 1, "0,0 %"),
+        (0.0004, 1, "0,04 %"),
+        (0.000_000_1, 1, "unter 0,001 %"),
+        (0.002, 0, "0,2 %"),
+        (0.49999, 0, "49,9 %"),
+        (0.49999, 1, "49,9 %"),
+        (0.5, 1, "50,0 %"),
+        (0.29, 0, "29 %"),
+        (0.99789, 0, "99,7 %"),
+        (0.999_923, 1, "99,9 %"),
+        (1.0, 0, "100 %"),
+    ],
+)
+def test_a_share_reads_0_a_half_or_all_only_where_it_is(
+    share: float, decimals: int, text: str
+) -> None:
+    assert formats.percent_text(share, decimals) == text
+
+
+@pytest.mark.parametrize("unknown", [None, math.nan])
+def test_unknown_share_is_what_the_caller_says(unknown: float | None) -> None:
+    assert formats.percent_text(unknown, missing="–") == "–"
+
+
+def test_share_rounded_down_still_reads_0_only_where_it_is() -> None:
+    assert formats.percent_text(0.8999, 0, down=True) == "89 %"
+    assert formats.percent_text(0.000_49, down=True) == "0,04 %"
+
+
 def test_rounding_down_keeps_a_figure_under_its_limit() -> None:
     assert formats.german_percent(0.49999, down=True) == "49,9 %"
     assert formats.german_percent(0.49999) == "50,0 %"

@@ -8,15 +8,22 @@ import json
 import logging
 import os
 import re
+import selectors
+import signal
 import socket
+import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from gunicorn.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging_helpers import Server, free_port, serving
@@ -24,14 +31,17 @@ from web_helpers import fill, initiatives_of, place
 
 from geo_service.connections import (
     BODY_MOST,
+    FIELDS_MOST,
     HEAD_MOST,
     KEPT_MOST,
     LINE_MOST,
     Connection,
     Framing,
+    Phase,
     framing,
     refusal,
 )
+from geo_service.server import _Worker
 from geo_service.store import Store
 from geo_service.web import HEADERS
 from geo_service.web.request_log import JsonLines
@@ -41,6 +51,12 @@ SOON_S = 10.0
 """Within which a visitor is answered on a busy machine; a crowd in the threads takes minutes."""
 
 CROWD = 300
+FILES = 120
+"""Files that a process of some tests may open; it keeps half as many connections."""
+
+MANY, LONG = 1_600, 10_000
+"""Places of some tests and the letters of each: all of them are more than any socket takes."""
+
 SECRET = b"geheim"
 """Stands in what is sent, and may stand in no answer and in no line of the log."""
 
@@ -62,11 +78,12 @@ def answer_of(came: bytes) -> Answer:
 
 
 class Site:
-    """Our own `serve` with two processes."""
+    """Our own `serve`."""
 
     def __init__(self, port: int, server: Server) -> None:
         self.port = port
         self.server = server
+        self.began_with = self.workers
 
     def connect(self, *, reads_at_once: int = 0) -> socket.socket:
         client = socket.socket()
@@ -101,9 +118,47 @@ class Site:
         return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
     @property
+    def connections(self) -> int:
+        """How many connections the processes have."""
+        ours = _sockets(self.server.process.pid)
+        return sum(len(_sockets(int(pid)) - ours) for pid in self.workers)
+
+    def wait_for(self, connections: int) -> None:
+        while self.connections != connections:  # another process, which has no event to give
+            time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Stop the processes, so that all that comes meanwhile is one round of events."""
+        pids = [int(pid) for pid in self.workers]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+                time.sleep(0.02)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    @property
     def log(self) -> str:
         number = self.server.written.fileno()
         return os.pread(number, os.fstat(number).st_size, 0).decode()
+
+
+def _sockets(pid: int) -> set[str]:
+    links = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.add(str(file.readlink()))
+    return {link for link in links if link.startswith("socket:")}
+
+
+def reset(client: socket.socket) -> None:
+    """Close a connection so that whatever is under way to us is refused."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
 
 
 def read_to_end(client: socket.socket) -> bytes:
@@ -114,28 +169,48 @@ def read_to_end(client: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def site_of(folder: Path, *before: str) -> Iterator[Site]:
+def site_of(
+    folder: Path,
+    *,
+    workers: int = 2,
+    patience_s: float = PATIENCE_S,
+    files: int = 0,
+    places: int = 3,
+    **given: str,
+) -> Iterator[Site]:
     port, database = free_port(), f"sqlite:///{folder / 'geo-service.db'}"
     with Store(database) as store:
         store.migrate()
-        fill(store, initiatives_of([place(number) for number in range(1, 4)]))
-    command = [*before, sys.executable, "-m", "geo_service.cli", "serve", "--workers", "2"]
-    command += ["--port", str(port), "--database", database]
-    env = {**os.environ, "GEO_SERVICE_CLIENT_TIMEOUT_S": str(PATIENCE_S)}
+        fill(store, initiatives_of([place(number, **given) for number in range(1, places + 1)]))
+    before = ["sh", "-c", f'ulimit -n {files}; exec "$0" "$@"'] if files else []
+    command = [*before, sys.executable, "-m", "geo_service.cli", "serve"]
+    command += ["--workers", str(workers), "--port", str(port), "--database", database]
+    env = {**os.environ, "GEO_SERVICE_CLIENT_TIMEOUT_S": str(patience_s)}
     env |= {"GEO_SERVICE_TILES_URL": "off"}
     with serving(command, port=port, cwd=folder, env=env) as server:
-        yield Site(port, server)
+        site = Site(port, server)
+        assert len(site.began_with) == workers
+        yield site
+        assert site.workers == site.began_with
+        assert "Traceback" not in site.log
+        assert "fault of ours" not in site.log
+        assert SECRET.decode() not in site.log
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with site_of(tmp_path_factory.mktemp("hard")) as started:
-        workers = started.workers
-        assert len(workers) == 2
         yield started
-        assert started.workers == workers
-        assert "Traceback" not in started.log
-        assert SECRET.decode() not in started.log
+
+
+@pytest.fixture(scope="module")
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One process with few connections, much patience and much to say."""
+    folder, text = tmp_path_factory.mktemp("lone"), "x" * LONG
+    with site_of(
+        folder, workers=1, patience_s=60.0, files=FILES, places=MANY, organisation=text
+    ) as started:
+        yield started
 
 
 # ------------------------------------------------------------------------- broken requests
@@ -176,7 +251,7 @@ UNREAD = {
     "line too long": (request(b"/?q=geheim" + b"x" * 9_000), 414),
     "10 MB of a query": (request(b"/?q=geheim" + b"x" * 10_000_000), 414),
     "10 MB of an address": (request(b"/geheim/" + b"../" * 3_333_333), 414),
-    "header too long": (request(b"/", b"X-A: geheim" + b"x" * 9_000), 431),
+    "head too long": (request(b"/", b"X-A: geheim" + b"x" * HEAD_MOST), 431),
     "1 MB of a header": (request(b"/", b"X-A: geheim" + b"x" * 1_000_000), 431),
     "200 headers": (request(b"/", *(b"X-%d: geheim" % n for n in range(200))), 431),
     "200,000 headers": (request(b"/", *(b"X-%d: geheim" % n for n in range(200_000))), 431),
@@ -205,7 +280,7 @@ def test_what_cannot_be_read_gets_a_short_answer(site: Site, name: str) -> None:
     assert answer.body.startswith(str(status).encode())
 
 
-@pytest.mark.parametrize("name", ["line too long", "header too long", "no colon", "chunks"])
+@pytest.mark.parametrize("name", ["line too long", "head too long", "no colon", "chunks"])
 def test_programs_get_a_problem(site: Site, name: str) -> None:
     data, status = UNREAD[name]
     method, _, rest = data.partition(b" ")
@@ -319,6 +394,36 @@ def test_odd_headers_are_no_reason_to_refuse_a_page(site: Site, lines: Sequence[
     assert "geheim" not in answer.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize("length", [9_000, HEAD_MOST - 500])
+def test_one_header_may_take_all_of_the_head(site: Site, length: int) -> None:
+    assert answer_of(site.talk(request(b"/", b"Cookie: a=" + b"x" * length))).status == 200
+
+
+def test_as_many_headers_are_taken_as_documented(site: Site) -> None:
+    beside = len(request(b"/").split(b"\r\n")) - 3
+    lines = [b"X-%d: 1" % number for number in range(FIELDS_MOST + 1 - beside)]
+    assert answer_of(site.talk(request(b"/", *lines[:-1]))).status == 200
+    assert answer_of(site.talk(request(b"/", *lines))).status == 431
+
+
+@pytest.mark.parametrize("name", [b"SCRIPT_NAME", b"PATH_INFO", b"SCRIPT-NAME", b"script_name"])
+def test_no_client_says_where_the_service_lives(site: Site, name: bytes) -> None:
+    """Pages are kept for everybody: what one client says must not be in them."""
+    for root in (b"//evil.example", b"/geheim"):
+        line = name + b": " + root
+        assert answer_of(site.talk(request(root + b"/gebiete/07131", line))).status == 404
+        assert answer_of(site.talk(request(root + b"/uk", line))).status == 404
+        for _ in range(4):  # both processes
+            page = answer_of(site.talk(request(b"/gebiete/07131", line))).body
+            assert root not in page
+
+
+def test_a_proxy_on_this_machine_says_whether_visitors_came_by_https(site: Site) -> None:
+    for scheme in (b"http", b"https"):
+        came = answer_of(site.talk(request(b"/sitemap.xml", b"X-Forwarded-Proto: " + scheme)))
+        assert b"<loc>" + scheme + b"://x/" in came.body
+
+
 @pytest.mark.parametrize("path", [b"/", b"/robots.txt", b"/sitemap.xml", b"/oembed?url=x"])
 @pytest.mark.parametrize(
     "host", [b"<script>geheim", b'"geheim', b"geheim@x:99999999", b"\xff", b""]
@@ -360,6 +465,30 @@ def test_who_asks_first_whether_to_send_is_told_to(site: Site) -> None:
         assert client.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(SECRET)
         assert read_to_end(client).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("version", "lines", "beginning"),
+    [
+        (b"1.1", (b"expect:100-Continue",), b""),
+        (b"1.0", (b"Expect: 100-continue",), b""),  # RFC 9110, section 10.1.1
+        (b"1.1", (), b"\r\nExpect: 100-continue\r\n"),
+    ],
+)
+def test_only_who_asks_in_a_head_of_today_is_told_to(
+    pair: tuple[Connection, socket.socket],
+    version: bytes,
+    lines: Sequence[bytes],
+    beginning: bytes,
+) -> None:
+    conn, client = pair
+    asked = upload(*lines, b"Content-Length: 50", body=beginning)
+    client.sendall(asked.replace(b"HTTP/1.1", b"HTTP/" + version))
+    conn.receive()
+    assert conn.request is None
+    conn.wire.close()
+    told = version == b"1.1" and bool(lines)
+    assert read_to_end(client) == (b"HTTP/1.1 100 Continue\r\n\r\n" if told else b"")
 
 
 def test_too_long_an_upload_gets_the_page_that_says_so(site: Site) -> None:
@@ -450,14 +579,108 @@ def test_who_does_not_close_keeps_nobody_waiting(site: Site) -> None:
         assert max(site.visit() for _ in range(10)) < SOON_S
 
 
+ALL = b"/api/v1/initiatives.json?limit=all"
+
+
+def test_long_answers_to_slow_readers_keep_no_thread(lone: Site) -> None:
+    """Twice as many as there are threads read the beginning; then all read the rest."""
+    with contextlib.ExitStack() as stack:
+        answers = []
+        for _ in range(8):
+            client = stack.enter_context(lone.connect(reads_at_once=65_536))
+            client.sendall(request(ALL))
+            answers.append(http.client.HTTPResponse(client))
+        for answer in answers:
+            answer.begin()
+            assert answer.status == 200
+        assert max(lone.visit() for _ in range(10)) < SOON_S
+        whole = [answer.read() for answer in answers]
+    assert all(one == whole[0] for one in whole)
+    assert len(json.loads(whole[0])["initiatives"]) == MANY
+    lone.wait_for(0)
+
+
+def test_who_leaves_half_way_ends_that_answer_alone(lone: Site) -> None:
+    clients = [lone.connect(reads_at_once=65_536) for _ in range(8)]
+    for client in clients:
+        client.sendall(request(ALL))
+    for client in clients:
+        assert client.recv(1)
+        reset(client)
+    lone.wait_for(0)
+    lone.visit()
+    assert lone.workers == lone.began_with
+
+
+@pytest.mark.parametrize("path", [b"/daten/grenzen/gemeinde.geojson", b"/", ALL])
+def test_who_is_gone_while_more_was_asked_ends_nothing_else(lone: Site, path: bytes) -> None:
+    """All of it is there when the first byte comes back; the reset meets any of the answers."""
+    ask = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    expect = upload(b"Content-Length: 5", b"Expect: 100-continue")
+    for count in (1, 2, 40):
+        client = lone.connect(reads_at_once=65_536)
+        client.sendall(ask * count + expect)
+        assert client.recv(1)
+        reset(client)
+    lone.wait_for(0)
+    lone.visit()
+    assert lone.workers == lone.began_with
+
+
+def test_who_goes_for_another_is_asked_nothing_more(lone: Site) -> None:
+    """A new one comes and the oldest sends on, in one round: the bound holds all the same."""
+    most = FILES // 2 - 4
+    with contextlib.ExitStack() as stack:
+        clients = []
+
+        def come() -> None:
+            clients.append(stack.enter_context(lone.connect()))
+            clients[-1].sendall(b"GET /geheim HT")
+
+        for number in range(most):
+            come()
+            lone.wait_for(number + 1)
+        for oldest in clients[:10]:
+            with lone.held():
+                come()
+                oldest.sendall(b"T")
+            with contextlib.suppress(ConnectionResetError):
+                assert read_to_end(oldest).startswith(b"HTTP/1.1 408 ")
+        for _ in range(20):
+            come()
+        lone.visit()
+        assert lone.connections <= most
+        assert lone.workers == lone.began_with
+    lone.wait_for(0)
+
+
+def test_who_goes_for_another_is_answered_nothing_more(lone: Site) -> None:
+    """A new one comes and the oldest reads on, in one round."""
+    most = FILES // 2 - 4
+    with contextlib.ExitStack() as stack:
+        oldest = stack.enter_context(lone.connect(reads_at_once=65_536))
+        oldest.sendall(b"GET /api/v1/initiatives?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert oldest.recv(1)
+        for number in range(1, most):
+            stack.enter_context(lone.connect()).sendall(b"GET")
+            lone.wait_for(number + 1)
+        with lone.held():
+            stack.enter_context(lone.connect()).sendall(b"GET")
+            rest = 2_000_000  # of nearly 4 MB that are under way
+            while rest > 0:
+                rest -= len(oldest.recv(65_536))
+        with contextlib.suppress(ConnectionResetError):
+            read_to_end(oldest)
+        lone.visit()
+        assert lone.connections <= most
+        assert lone.workers == lone.began_with
+    lone.wait_for(0)
+
+
 def test_where_there_are_too_many_the_slow_ones_go(tmp_path: Path) -> None:
-    """With 120 files a process keeps 60 connections; five times as many come."""
-    with site_of(tmp_path, "sh", "-c", 'ulimit -n 120; exec "$0" "$@"') as site:
-        workers = site.workers
-        with crowd(site, b"GET /geheim HTTP/1.1\r\n"):
-            assert max(site.visit() for _ in range(10)) < SOON_S
-        assert site.workers == workers
-        assert "Traceback" not in site.log
+    """A process keeps 60 connections; five times as many come."""
+    with site_of(tmp_path, files=FILES) as site, crowd(site, b"GET /geheim HTTP/1.1\r\n"):
+        assert max(site.visit() for _ in range(10)) < SOON_S
 
 
 # -------------------------------------------------------------------------- piece by piece
@@ -528,15 +751,21 @@ def test_an_answer_goes_out_whole_as_it_is_read(pair: tuple[Connection, socket.s
     assert came + read_to_end(client) == b"".join(parts)
 
 
-def test_a_long_answer_waits_for_its_reader_and_not_for_ever(
-    pair: tuple[Connection, socket.socket],
-) -> None:
-    conn, _ = pair
-    conn.sendall(b"x" * 3 * KEPT_MOST)  # one part, however long, costs nothing to keep
+def test_a_long_answer_waits_for_its_reader(pair: tuple[Connection, socket.socket]) -> None:
+    conn, client = pair
+    conn.sendall(b"x" * KEPT_MOST)
+    assert not conn.is_full()
+    conn.sendall(b"x" * KEPT_MOST)
+    assert conn.is_full()
+    while not conn.wants_more:
+        assert client.recv(65_536)
+        conn.flush()
+    assert KEPT_MOST // 4 < conn.held <= KEPT_MOST // 2
+    conn.close()
+    assert conn.held == 0
+    assert conn.wants_more
     with pytest.raises(BrokenPipeError):
         conn.sendall(b"x")
-    assert conn.held == 0
-    assert not conn.finish()
 
 
 def test_a_client_that_is_gone_is_no_error(pair: tuple[Connection, socket.socket]) -> None:
@@ -578,3 +807,152 @@ def test_refusals_are_counted_in_the_log_without_who_asked_what(site: Site) -> N
     messages = [json.loads(line)["message"] for line in written.splitlines() if line]
     assert any(one.startswith("Requests were refused before they were read; ") for one in messages)
     assert "127.0.0.1" not in written
+
+
+# --------------------------------------------------------------------- the loop in our hands
+
+
+@dataclass
+class Loop:
+    """The worker of one process, whose rounds a test goes itself."""
+
+    worker: _Worker
+    listener: socket.socket
+    errors: list[str]
+
+    def turn(self, until: Callable[[], bool]) -> None:
+        while not until():
+            self.worker.wait_for_and_dispatch_events(30)
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    errors: list[str] = []
+
+    def error(message: str, *parts: object, exc_info: object = None) -> None:
+        errors.append(message % parts)
+
+    log = SimpleNamespace(error=error, warning=lambda *_: None, debug=lambda *_: None)
+    app = SimpleNamespace(settings=SimpleNamespace(client_timeout_s=60.0))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        worker = _Worker(1, os.getppid(), [listener], app, 30, Config(), log)
+        worker.tpool, worker.poller = worker.get_thread_pool(), selectors.DefaultSelector()
+        worker.method_queue.init()
+        signals = worker.method_queue
+        worker.poller.register(signals.fileno(), selectors.EVENT_READ, signals.run_callbacks)
+        worker.set_accept_enabled(True)
+        yield Loop(worker, listener, errors)
+        worker.tpool.shutdown()
+        for conn in list(worker.connections):
+            conn.answer = None
+            worker._drop(conn)
+        worker.poller.close()
+        signals.close()
+        worker.tmp.close()
+
+
+def test_no_fault_of_ours_with_one_connection_ends_the_loop(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Connection.look
+
+    def stumble(conn: Connection) -> None:
+        if b"stumble" in conn.received:
+            raise ValueError(f"something with {conn.client}")
+        look(conn)
+
+    monkeypatch.setattr(Connection, "look", stumble)
+    with socket.create_connection(loop.listener.getsockname()) as quiet:
+        loop.turn(lambda: loop.worker.nr_conns == 1)
+        for _ in range(3):
+            with socket.create_connection(loop.listener.getsockname()) as client:
+                loop.turn(lambda: loop.worker.nr_conns == 2)
+                client.sendall(b"stumble")
+                loop.turn(lambda: loop.worker.nr_conns == 1)
+                with contextlib.suppress(ConnectionResetError):
+                    assert client.recv(1) == b""
+        quiet.sendall(b"GET")
+        (conn,) = loop.worker.connections
+        loop.turn(lambda: conn.received == b"GET")
+    assert len(loop.errors) == 1  # the same fault is told once
+    assert "ValueError" in loop.errors[0]
+    assert "in stumble" in loop.errors[0]
+    assert "127.0.0.1" not in loop.errors[0]
+    assert loop.worker.refused.total() == 2  # and counted, once a minute
+
+
+def test_what_is_left_of_an_answer_ends_with_its_connection(loop: Loop) -> None:
+    ended = threading.Event()
+
+    def parts() -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"x" * KEPT_MOST
+        finally:
+            ended.set()
+
+    def app(_: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        return parts()
+
+    loop.worker.wsgi = app
+    with socket.create_connection(loop.listener.getsockname()) as client:
+        client.sendall(request(b"/"))
+        loop.turn(lambda: any(one.phase is Phase.WRITING for one in loop.worker.connections))
+        assert not ended.is_set()
+        reset(client)
+    loop.turn(lambda: not loop.worker.connections)
+    assert ended.wait(30)
+
+
+def test_all_parts_of_an_answer_are_made_in_its_own_context(loop: Loop) -> None:
+    """Their lines in the log have the name of their request, whichever thread writes them."""
+    name: ContextVar[str] = ContextVar("name")
+    seen: list[tuple[str, str]] = []
+
+    def parts(path: str) -> Iterator[bytes]:
+        for _ in range(20):
+            seen.append((path, name.get()))
+            yield b"x" * KEPT_MOST
+
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        name.set(environ["PATH_INFO"])
+        start_response("200 OK", [])
+        return parts(environ["PATH_INFO"])
+
+    def read(client: socket.socket) -> None:
+        read_to_end(client)
+        client.close()
+
+    loop.worker.wsgi = app
+    with contextlib.ExitStack() as stack:
+        threads = []
+        for number in range(6):
+            client = stack.enter_context(socket.create_connection(loop.listener.getsockname()))
+            client.sendall(request(b"/%d" % number))
+            threads.append(threading.Thread(target=read, args=(client,)))
+        for thread in threads:
+            thread.start()
+        loop.turn(lambda: len(seen) == 120 and not loop.worker.connections)
+        for thread in threads:
+            thread.join()
+    assert all(path == known for path, known in seen)
+
+
+def test_an_answer_that_fails_half_way_is_cut_short(loop: Loop) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"x" * 10
+        raise ValueError("half way")
+
+    def app(_: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        return parts()
+
+    loop.worker.wsgi = app
+    with socket.create_connection(loop.listener.getsockname()) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        loop.turn(lambda: any(one.phase is Phase.CLOSING for one in loop.worker.connections))
+        came = read_to_end(client)
+    assert came.count(b"HTTP/1.1 ") == 1
+    assert came.endswith(b"\r\n\r\nA\r\nxxxxxxxxxx\r\n")
+    assert loop.errors == ["Error handling request GET /"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,8 @@ from geo_service.errors import SettingsError
 from geo_service.store import Store
 from geo_service.web import limits
 from geo_service.web.api import changes
-from geo_service.web.planning import sites
+from geo_service.web.planning import sizes
+from geo_service.web.site import EXTENSION
 
 ONE = {"rate_limit_siting": "2 per minute", "rate_limit_files": "2 per minute; 3 per hour"}
 EXACT = "/planung/standorte?k=1&genau=1"
@@ -137,7 +138,7 @@ def test_a_question_that_turns_out_large_counts_once(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make()
-    monkeypatch.setattr(sites, "_LARGE_PAIRS", 0)
+    monkeypatch.setattr(sizes, "LARGE_PAIRS", 0)
     paths = [
         f"/planung/standorte{kind}?umkreis={km}" for km, kind in enumerate(("", ".json", ".svg"), 2)
     ]
@@ -210,6 +211,39 @@ def test_every_file_and_every_way_to_ask_for_sites_has_a_budget(make: Make) -> N
     assert "planning.export_comparison" in made
 
 
+# ---------------------------------------------------------------------------------- memory
+
+
+@pytest.mark.parametrize(
+    ("path", "ways"),
+    [
+        ("/api/v1/initiatives?open_at=2026-11-23T10:{:02}:00Z", range(40)),
+        ("/embed/karte?farbe=7a2e{:02x}", range(40)),
+        ("/embed/liste?fest-gebiet={}", ("07131", "07131001", "07211")),
+        ("/embed/orte.geojson?art={}", ("haus", "hilfe", "sprache")),
+        ("/?art={}", ("haus", "hilfe", "sprache")),
+        ("/?nah=7.05,50.05&art={}", ("haus", "hilfe", "sprache")),
+        ("/daten/orte.geojson?art={}", ("haus", "hilfe", "sprache")),
+        ("/gebiete/{}", ("07131", "07131001", "07211")),
+        ("/handzettel?art={}", ("haus", "hilfe", "sprache")),
+        ("/planung?klassen=eigene&grenzen={}", range(3, 40)),
+        ("/planung/werte.json?kennzahl={}", ("anteil", "entfernung", "je10000")),
+        ("/api/v1/coverage.geojson?simplification_m={}", (100, 500)),
+        ("/planung/szenario/orte.json?umkreis={}", (2, 3, 4)),
+        ("/planung/standorte?k={}", (1, 2, 3)),
+        ("/planung/standorte?umkreis={}", (2, 3, 4)),
+        ("/api/v1/siting?radius_m={}", (2000, 3000, 4000)),
+    ],
+)
+def test_free_choices_drive_out_no_figures(make: Make, path: str, ways: Sequence[Any]) -> None:
+    client = make(rate_limit_files="off", rate_limit_siting="off")
+    client.get(path.format(ways[0]))
+    kept = client.application.extensions[EXTENSION].holder.current()._derived
+    before = len(kept)
+    assert {client.get(path.format(way)).status_code for way in ways} == {200}
+    assert len(kept) == before
+
+
 # -------------------------------------------------------------------------------- clients
 
 
@@ -256,6 +290,42 @@ def test_a_network_of_ipv6_is_one_client(make: Make) -> None:
     ]
     assert found == [200, 200, 429]
     assert statuses(client, "/api/v1/siting", 1, address="2001:db8:1:3::1") == [200]
+
+
+@pytest.mark.parametrize(
+    ("named", "address"),
+    [
+        ("198.51.100.{}:41000", "198.51.100.1"),
+        ("[2001:db8:{}::1]:443", "2001:db8:1::7"),
+        ("[2001:db8:{}::1]", "2001:db8:1::7"),
+        ('"[2001:db8:{}::1]:443"', "2001:db8:1::7"),
+    ],
+)
+def test_a_proxy_may_name_the_port_too(
+    make: Make, caplog: pytest.LogCaptureFixture, named: str, address: str
+) -> None:
+    client = make(trusted_proxies=1)
+
+    def through(name: str) -> int:
+        headers = {"X-Forwarded-For": name}
+        return ask(client, "/api/v1/siting", headers=headers).status_code
+
+    assert [through(named.format(1)) for _ in range(3)] == [200, 200, 429]
+    assert through(named.format(2)) == 200
+    assert through(address) == 429  # whatever port, or none: it is the same client
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("named", ["unknown", "_geheim", "1.2.3.4.5:80", "[1.2", ":80", "a]:80"])
+def test_what_a_proxy_names_wrongly_is_one_client_and_told_once(
+    make: Make, caplog: pytest.LogCaptureFixture, named: str
+) -> None:
+    client = make(trusted_proxies=1)
+    headers = {"X-Forwarded-For": named}
+    assert statuses(client, "/api/v1/siting", 4, headers=headers) == [200, 200, 429, 429]
+    (line,) = caplog.messages
+    assert "X-Forwarded-For" in line
+    assert named not in line
 
 
 @pytest.mark.parametrize("address", [None, "", "unix:", "fe80::1%eth0", "::ffff:192.0.2.1"])

@@ -18,6 +18,7 @@ import pytest
 import shapely
 from web_helpers import VECTORS
 
+from geo_service import map_images
 from geo_service.classification import HATCHES, SEQUENTIAL
 from geo_service.errors import QueryError
 from geo_service.map_images import (
@@ -114,6 +115,23 @@ def test_the_title_is_in_the_file_for_those_who_cannot_see_it() -> None:
     root = parsed(draw_choropleth(picture(), kind="svg"))
     titles = {node.text for node in root.iter() if node.tag.endswith("title")}
     assert titles == {"Anteil der Menschen mit einem Ort"}
+
+
+@pytest.mark.parametrize("sheet", [*SHEETS])
+def test_a_long_label_takes_more_lines_and_room(sheet: str) -> None:
+    """It would else run into the number of areas beside it, or the legend into the sources."""
+    label = "schlechter um 65,25 Prozentpunkte oder mehr, und das ist noch nicht alles"
+    classes = [LegendClass(label, colour, 1_000) for colour in (*COLOURS, *COLOURS)]
+    drawing = map_images._Drawing(picture(classes=classes), SHEETS[sheet])
+    texts = [(text.get_text(), *text.get_position()) for text in drawing.axes.texts]
+    counts = [(x, y) for text, x, y in texts if text == "1.000 Gebiete"]
+    wide = drawing._width("1.000 Gebiete", 8.5)
+    lines = [one for one in texts if one[0] and label.find(one[0]) >= 0]
+    assert len(lines) > len(classes) == len(counts)
+    right = counts[0][0]
+    assert all(x + drawing._width(text, 8.5) < right - wide for text, x, _ in lines)
+    sources = [y for text, _, y in texts if "Kartenamt" in text]
+    assert all(y > max(sources) + 4 for _, _, y in lines if sources)
 
 
 def test_a_map_of_one_area_without_anything_known_is_drawn() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import itertools
 import json
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pytest
 import shapely
 from flask.testing import FlaskClient
@@ -50,7 +52,7 @@ from geo_service.web.planning.query import (
     read_pair,
 )
 from geo_service.web.planning.reports import build_report
-from geo_service.web.planning.summary import summarise
+from geo_service.web.planning.summary import describe_choice, summarise
 from geo_service.web.planning.tables import (
     PER_PAGE,
     Comparison,
@@ -123,6 +125,29 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         store.migrate()
         fill(store, initiatives_of(ROWS))
         yield app_of(store, small_territory()).test_client()
+
+
+def test_one_month_is_said_as_one(small: Snapshot) -> None:
+    assert describe_choice(Choice(current_months=1)) == (
+        "angegeben oder bestätigt im letzten Monat",
+    )
+    assert describe_choice(Choice(current_months=12)) == (
+        "angegeben oder bestätigt in den letzten 12 Monaten",
+    )
+
+
+@pytest.mark.parametrize(("rough", "share"), [(299, "99,6 %"), (1, "0,3 %")])
+def test_nearly_all_are_not_all_and_a_few_are_not_none(
+    tmp_path: Path, rough: int, share: str
+) -> None:
+    kinds = ["municipality"] * rough + ["address"] * (300 - rough)
+    rows = [place(n, coordinate_precision=kind) for n, kind in enumerate(kinds)]
+    figures = figures_of(snapshot_of(tmp_path, rows, small_territory()), Choice(), TODAY)
+    assert f"300 Orte: {rough} ({share}) nur grob verortet" in summarise(figures)[-1]
+    assert _part(figures.whole.iloc[0], "rough").text == share
+    report = build_report(figures, service="", map_svg=b"", parameters={}, address="")
+    said = dict(report.sections[0].pairs)["Grob verortet"]
+    assert said.startswith(f"{rough} ({share}): ")
 
 
 # ---------------------------------------------------------------------------- addresses
@@ -410,7 +435,7 @@ def test_any_choice_can_be_said_and_shown(small: Snapshot, choice: Choice) -> No
     page = FiguresPage(figures)
     assert [row.key for row in page.rows] == figures.coverage["key"].iloc[figures.order].tolist()
     data = json.loads(values_json(figures))
-    for key, _, text, below, shade, _, verdict, _ in data["areas"]:
+    for key, _, text, below, shade, _, verdict, *_ in data["areas"]:
         row = next(row for row in page.rows if row.key == key)
         assert (text, below, shade) == (row.first.text, row.first.below, row.shade)
         assert data["verdicts"][verdict] == row.verdict
@@ -445,6 +470,7 @@ def test_people_unknown_in_part_are_said_wherever_the_rest_is_judged(small: Snap
     assert "In einer Gemeinde ist die Zahl unbekannt; sie zählt nicht mit." in said
     notes = {row.key: row.unknown for row in FiguresPage(figures).rows}
     assert notes == {"07131": UNKNOWN_NOTE, "07211": ""}
+    assert [area[8:] for area in json.loads(values_json(figures))["areas"]] == [[UNKNOWN_NOTE], []]
     both = Comparison.of(knowing(small), choice, ("07131", "07211"), TODAY)
     assert [UNKNOWN_NOTE in verdict.below for verdict in both.verdicts] == [True, False]
     report = build_report(figures, service="", map_svg=b"", parameters={}, address="")
@@ -472,6 +498,29 @@ def test_whose_people_are_counted_and_where_stands_with_the_figures(small: Snaps
     assert "Einwohner" not in formula
 
 
+def test_demand_of_another_territory_is_refused_in_german_with_a_way_out(tmp_path: Path) -> None:
+    """Nothing the reader did: the boundaries changed after the demand was loaded."""
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of(ROWS))
+        figures = {AHEIM: 5.0, BDORF: 4_000.0, "07999001": 900.0}
+        store.save_demand(Demand("neu", "Schutzsuchende", "gemeinde", figures, "Amt"), now=NOW)
+        client = app_of(store, small_territory()).test_client()
+        paths = ("/planung", "/planung/szenario", "/planung/standorte", "/planung/export.csv",
+                 "/planung/gebiete?gebiet=07131&gebiet=07211")  # fmt: skip
+        for path in paths:
+            response = client.get(f"{path}{'&' if '?' in path else '?'}bedarf=neu")
+            page = unescape(response.text)
+            assert response.status_code == 400, path
+            assert "Der Bedarf „Schutzsuchende“ gehört zu anderen Gemeinden" in page, path
+            assert "Ohne diese Angabe weiter" in page, path
+            assert "expected" not in page, path
+        for path in ("coverage", "siting"):
+            response = client.get(f"/api/v1/{path}?demand=neu")
+            assert response.status_code == 409, path
+            assert "demand: expected" in response.get_json()["detail"], path
+
+
 def test_pages_name_the_demand(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
         store.migrate()
@@ -484,10 +533,22 @@ def test_pages_name_the_demand(tmp_path: Path) -> None:
         compared = unescape(client.get(f"/planung/gebiete?{pair}").text)
         table = unescape(client.get("/planung?ebene=kreis&bedarf=neu").text)
         planned = unescape(client.get("/planung/szenario?ebene=kreis&bedarf=neu").text)
+        values = client.get("/planung/szenario.json?ebene=kreis&bedarf=neu").get_json()
+        book = openpyxl.load_workbook(
+            io.BytesIO(client.get("/planung/export.xlsx?bedarf=neu").data), read_only=True
+        )
+        columns = client.get("/planung/export.csv-metadata.json?bedarf=neu").text
+        everybody = unescape(client.get("/planung").text)
     assert "Gezählt wird: Menschen: „Schutzsuchende“." in compared
     for page in (compared, table, planned):
         assert UNKNOWN_NOTE in page
         assert "„Schutzsuchende“, gezählt" in page
+    assert [area[8:] for area in values["areas"]] == [[UNKNOWN_NOTE], []]
+    sheets = [str(cell) for sheet in book for row in sheet.values for cell in row]
+    for text in (table, planned, columns, "\n".join(sheets)):
+        assert "Orte je 10.000 Menschen" in text
+        assert "10.000 Einwohner" not in text
+    assert "Orte je 10.000 Einwohnerinnen und Einwohner" in everybody
 
 
 def test_a_figure_that_is_not_none_never_reads_0(large: Snapshot) -> None:

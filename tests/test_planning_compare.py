@@ -35,11 +35,15 @@ from geo_service.coverage import CoverageParameters
 from geo_service.errors import QueryError
 from geo_service.exports import round_figures
 from geo_service.pipeline import Workshop
-from geo_service.schema import CATEGORIES, Demand
+from geo_service.schema import CATEGORIES, PRECISIONS, Demand
 from geo_service.store import Store
 from geo_service.web.planning import compare, state_choice, states
-from geo_service.web.planning.differences import difference_text, differences_of
-from geo_service.web.planning.figures import value_text
+from geo_service.web.planning.differences import (
+    difference_range,
+    difference_text,
+    differences_of,
+)
+from geo_service.web.planning.figures import range_text, value_text
 from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS
 from geo_service.web.planning.states import EXPORT_COLUMNS
 
@@ -105,7 +109,7 @@ def test_states_are_listed_with_day_revision_and_parameters(world: World) -> Non
     world.take("Bericht 2026-I", radius_m=2_500.0, current_within_months=36)
     page = world.page()
     assert "Bericht 2026-I" in page
-    assert "Umkreis 2,5 km, in 36 Monaten bestätigt" in page
+    assert "Umkreis 2,5 km, in den letzten 36 Monaten angegeben oder bestätigt" in page
     assert "Zusammenfassung" not in page
 
 
@@ -137,6 +141,30 @@ def test_parts_of_fractional_people_are_said_as_they_are(
     page = world.page("?von=alt")
     assert "hat 1 Mensch mehr einen Ort" in page
     assert "Davon kommen +0,4 von Veränderungen vor Ort, +0,3 von" in page
+
+
+def test_part_of_a_person_more_is_not_as_many_as_before(world: World) -> None:
+    figures = {"07131001": 3.0, "07131002": 0.0, CSTADT: 0.4}
+    world.store.save_demand(Demand("probe", "Probe", "gemeinde", figures, "© Amt"), now=NOW)
+    world.take("Alt", demand="probe")
+    assert "so viele Menschen" in world.page("?von=alt")
+    grow(world)
+    page = world.page("?von=alt")
+    assert "haben 0,4 Menschen mehr einen Ort" in page
+    assert ": 100,0 % statt 88,2 %." in page
+
+
+def test_as_many_people_of_more_are_another_share(world: World) -> None:
+    """Nobody more is reached, but there are more to be reached."""
+    world.store.save_demand(_probe(CSTADT, 3.0), now=NOW)
+    world.take("Alt", demand="probe")
+    world.store.save_demand(_probe(CSTADT, 9.0), now=NOW)
+    assert "wie vorher (25,0 % statt 50,0 %)" in world.page("?von=alt")
+
+
+def _probe(ags: str, people: float) -> Demand:
+    figures = {"07131001": 3.0, "07131002": 0.0, CSTADT: 0.0} | {ags: people}
+    return Demand("probe", "Probe", "gemeinde", figures, "© Amt")
 
 
 def test_row_has_the_difference_and_its_parts(world: World) -> None:
@@ -203,6 +231,55 @@ def test_state_of_other_parameters_is_measured_like_the_first(world: World) -> N
     assert "0 von 2 verändert" in page
 
 
+def test_a_later_erasure_is_no_difference_where_a_state_is_measured_anew(world: World) -> None:
+    """What is measured anew lacks the record, so both are, and both say so."""
+    grow(world)
+    world.take("Alt")
+    world.take("Weit", radius_m=4_000.0)
+    world.store.erase("ort-3", now=NOW)
+    page = world.page("?von=alt&bis=weit")
+    assert "0 von 2 verändert" in page
+    assert "2,0 %" in page
+    assert "Gezählt sind 2 Orte, vorher 2." in page
+    assert "wie sie veröffentlicht wurden" not in page
+    for name in ("Alt", "Weit"):
+        assert (
+            f"Aus „{name}“ wurde seither 1 Eintrag gelöscht. Hier ist „{name}“ neu gemessen; die"
+            " veröffentlichten Zahlen können andere sein." in page
+        )
+    response = world.client.get("/planung/vergleich/export.xlsx?von=alt&bis=weit")
+    book = openpyxl.load_workbook(io.BytesIO(response.data))
+    said = {row[0]: row[1] for row in book["Methode"].iter_rows(values_only=True) if len(row) > 1}
+    assert "Aus „Weit“ wurde seither 1 Eintrag gelöscht" in said["Hinweise"]
+
+
+def test_published_figures_stand_where_no_state_is_measured_anew(world: World) -> None:
+    grow(world)
+    world.take("Alt")
+    world.take("Neu")
+    world.store.erase("ort-3", now=NOW)
+    page = world.page("?von=alt&bis=neu")
+    assert "0 von 2 verändert" in page
+    assert "(92,9 %)" in page
+    for name in ("Alt", "Neu"):
+        assert (
+            f"Aus „{name}“ wurde seither 1 Eintrag gelöscht. Die Zahlen stehen, wie sie"
+            " veröffentlicht wurden." in page
+        )
+
+
+def test_method_of_a_state_measured_anew_makes_no_difference(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.take("Alt")
+    monkeypatch.setattr("geo_service.snapshot.snapshot.METHOD", "0")
+    world.take("Weit", radius_m=50_000.0)
+    monkeypatch.undo()
+    page = world.page("?von=alt&bis=weit")
+    assert "„Weit“ wurde anders gemessen" in page
+    assert "der davon kommt" not in page
+
+
 def test_other_method_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("geo_service.snapshot.snapshot.METHOD", "0")
     world.take("Alt")
@@ -233,10 +310,10 @@ def test_what_a_comparison_does_not_use_is_not_kept_apart(world: World, query: s
     get = world.client.get
     get(f"/planung/vergleich{query}")
     snapshot = world.client.application.extensions["geo_service"].holder.current()
-    kept = len(snapshot._derived)
+    kept = len(snapshot._derived), len(snapshot._answers)
     for other in ("neu=7.15,50.05", "neu=7.15,50.06", "umkreis=7", "grenzen=1;2"):
         assert get(f"/planung/vergleich{query}&{other}").status_code == 200
-    assert len(snapshot._derived) == kept
+    assert (len(snapshot._derived), len(snapshot._answers)) == kept
 
 
 def test_old_address_with_a_language_leads_to_the_page(world: World) -> None:
@@ -268,8 +345,14 @@ def test_figures_of_a_state_stay_as_they_were(world: World) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"radius_m": 99.0}, {"radius_m": 0.0001}, {"radius_m": 100.0}, {"categories": CATEGORIES * 2}],
-    ids=["99 m", "under a millimetre", "100 m", "categories twice"],
+    [
+        {"radius_m": 99.0},
+        {"radius_m": 0.0001},
+        {"radius_m": 100.0},
+        {"radius_m": 64.1 * 1000},  # 64,099.99999999999
+        {"categories": CATEGORIES * 2},
+    ],
+    ids=["99 m", "under a millimetre", "100 m", "64.1 km", "categories twice"],
 )
 def test_a_state_leads_only_to_figures_that_pages_have(
     world: World, options: dict[str, Any]
@@ -278,18 +361,60 @@ def test_a_state_leads_only_to_figures_that_pages_have(
     assert "Alt" in world.page()
     addresses = re.findall(r'href="(/planung\?[^"]*stand=alt)"', world.html())
     assert len(addresses) == (options.get("radius_m", 100.0) >= 100.0)
+    assert ("So misst keine Seite" in world.page()) == (not addresses)
     for address in addresses:
         assert world.client.get(unescape(address)).status_code == 200
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_state_of_any_precision_leads_to_its_figures(world: World, precision: str) -> None:
+    """`geo-service snapshot --precision` offers every one of them."""
+    world.take("Alt", minimum_precision=precision)
+    kept = world.store.read_state("alt")
+    address = unescape(re.findall(r'href="(/planung\?[^"]*stand=alt)"', world.html())[0])
+    file = world.client.get(address.replace("?", "/export.csv?"))
+    table = pd.read_csv(io.StringIO(file.text))
+    assert table["places"].sum() == kept.results["verbandsgemeinde"]["places"].sum()
+    world.page("?von=alt")
+
+
+def test_a_state_stored_with_the_roughest_precision_counts_all_places(world: World) -> None:
+    """States kept before had it by its name, though it leaves out nothing."""
+    world.take("Alt")
+    world.take("Neu")
+    kept = world.store.read_state("neu")
+    world.store.remove_state("neu", now=NOW)
+    named = {**kept.parameters, "minimum_precision": "municipality"}
+    early = dataclasses.replace(kept, revision=world.store.revision(), parameters=named)
+    world.store.save_state(early)
+    addresses = re.findall(r'href="/planung\?[^"]*stand=(\w+)"', world.html())
+    assert sorted(addresses) == ["alt", "neu"]
+    assert "anders gemessen" not in world.page("?von=alt&bis=neu")
+    assert pipeline.check_state(world.store.read_state("neu"), world.workshop.territory) is None
 
 
 def test_a_state_that_lost_records_leads_to_no_other_figures(world: World) -> None:
     world.take("Alt")
     assert "Zahlen dieses Stands" in world.page()
     world.store.erase("ort-2", now=NOW)
-    assert "Zahlen dieses Stands" not in world.page()
+    listed = world.page()
+    assert "Zahlen dieses Stands" not in listed
+    assert "Neu gemessen können seine Zahlen andere sein als die veröffentlichten" in listed
     page = unescape(world.client.get("/planung?stand=alt").text)
     assert "Aus diesem Stand wurde seither 1 Eintrag gelöscht" in page
     assert "die veröffentlichten Zahlen können andere sein" in page
+
+
+def test_areas_of_a_state_that_lost_records_say_so_side_by_side(world: World) -> None:
+    world.take("Alt")
+    address = "/planung/gebiete?stand=alt&gebiet=07131&gebiet=07211"
+    told = unescape(world.client.get(address).text)
+    assert "Stand „Alt“ vom 23.11.2026" in told
+    assert "neu gemessen" not in told
+    world.store.erase("ort-2", now=NOW)
+    told = unescape(world.client.get(address).text)
+    assert "Aus diesem Stand wurde seither 1 Eintrag gelöscht" in told
+    assert "die veröffentlichten Zahlen können andere sein" in told
 
 
 def test_a_state_of_another_method_leads_to_no_other_figures(
@@ -297,7 +422,9 @@ def test_a_state_of_another_method_leads_to_no_other_figures(
 ) -> None:
     world.take("Alt")
     monkeypatch.setattr(state_choice, "METHOD", "99")
-    assert "Zahlen dieses Stands" not in world.page()
+    listed = world.page()
+    assert "Zahlen dieses Stands" not in listed
+    assert "Die Methode hat sich seither geändert" in listed
     page = unescape(world.client.get("/planung?stand=alt").text)
     assert "Die Methode hat sich seither geändert" in page
 
@@ -311,6 +438,24 @@ def test_files_of_a_state_name_it(world: World) -> None:
     said = {row[0]: row[1] for row in book["Methode"].iter_rows(values_only=True) if len(row) > 1}
     assert said["Stand"] == "„Bericht 2026-I“ vom 23.11.2026"
     assert "1 Eintrag gelöscht" in said["Gegenüber der Veröffentlichung"]
+
+
+def test_picture_of_a_state_says_what_it_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.take("Alt")
+    world.store.erase("ort-2", now=NOW)
+    drawn = []
+    monkeypatch.setattr(
+        "geo_service.web.planning.files.draw_choropleth",
+        lambda picture, **_options: drawn.append(picture) or b"",
+    )
+    world.client.get("/planung/export.svg?stand=alt")
+    world.client.get("/planung/export.svg")
+    then, now = (" ".join(picture.notes) for picture in drawn)
+    assert "Stand: „Alt“ vom 23.11.2026" in then
+    assert "1 Eintrag gelöscht" in then
+    assert "Stand:" not in now
 
 
 def test_state_counts_its_own_people_and_knows_no_scenario(world: World) -> None:
@@ -331,7 +476,22 @@ def test_people_of_then_are_named_where_their_figures_are_gone(world: World) -> 
     world.store.save_demand(Demand("probe", "Probe", "kreis", figures, "© Amt"), now=NOW)
     world.take("Alt", demand="probe")
     assert "nicht mehr geladen" not in world.page("?von=alt")
-    assert "Menschen: Probe." in world.page("?von=alt")
+    named = world.page("?von=alt&kennzahl=je10000")
+    assert "Menschen: Probe." in named
+    assert "Unterschied: Orte je 10.000 Menschen" in named
+    assert "Einwohnerinnen" not in named
+
+
+def test_areas_with_unknown_people_are_noted_in_table_and_map(world: World) -> None:
+    figures = {"07131001": None, "07131002": 70.0, "07211000": 90.0}
+    world.store.save_demand(Demand("probe", "Probe", "gemeinde", figures, "© Amt"), now=NOW)
+    world.take("Alt", demand="probe")
+    cells = cells_of(world.html("?von=alt&ebene=kreis"))
+    values = world.client.get("/planung/vergleich/werte.json?von=alt&ebene=kreis").get_json()
+    notes = {area[0]: "".join(area[8:]) for area in values["areas"]}
+    for key, note in (("07131", "ohne 1 Gemeinde: Zahl unbekannt"), ("07211", "")):
+        assert BELOW.findall(cells[key][3]) == [note][: bool(note)]
+        assert notes[key] == note
     world.store.remove_demand("probe", now=NOW)
     page = world.page("?von=alt")
     assert "„Probe“ ist nicht mehr geladen; heute wird mit den Menschen von damals" in page
@@ -383,6 +543,9 @@ def test_other_boundaries_are_refused_with_the_reason(world: World) -> None:
     response = client.get("/planung/vergleich?von=alt")
     assert response.status_code == 400
     assert "„Alt“ ist in anderen Grenzen gemessen" in response.text
+    listed = client.get("/planung/vergleich").text
+    assert "In anderen Grenzen gemessen: Hier lassen sich seine Zahlen nicht zeigen." in listed
+    assert "Zahlen dieses Stands" not in listed
 
 
 def test_the_present_is_no_name_of_a_state(world: World) -> None:
@@ -402,7 +565,9 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
         html = world.client.get(f"/planung/vergleich?von={store.states()[0].slug}").text
         scripts = re.findall(r"<script[^>]*>", html)
         assert all(" src=" in tag or "application/json" in tag for tag in scripts)
-        assert not re.search(r"<(img|svg on|iframe|base|style)\b", html)
+        assert not re.search(
+            r'<(img (?!class="choropleth-image")|(svg on|iframe|base|style)\b)', html
+        )
         assert unescape(html).count("window.pwned=1") > 20
 
 
@@ -419,12 +584,33 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def rows_of(html: str) -> dict[str, list[str]]:
-    """The cells of the table of areas, by the area's key."""
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A place opens in Bdorf of which nothing but the town is known."""
+    with Store(f"sqlite:///{tmp_path_factory.mktemp('doubtful') / 'x.db'}") as store:
+        made = World(store)
+        rough = {"coordinate_precision": "municipality"}
+        fill(store, initiatives_of([place(1), place(2, **rough)]))
+        made.take("Alt", radius_m=3_000.0)
+        there = {"ags": "07131002", "point": (7.15, 50.05), **rough}
+        fill(store, initiatives_of([place(1), place(2, **rough), place(3, **there)]))
+        yield made
+
+
+BELOW = re.compile(r'<span class="range[^"]*">(?:<span class="sr">[^<]*</span>)?([^<]*)</span>')
+
+
+def cells_of(html: str) -> dict[str, list[str]]:
+    """The cells of the table of areas as they are sent, by the area's key."""
     found = re.findall(r'<tr data-key="(\d+)">(.*?)</tr>', html)
+    return {key: re.findall(r"<td.*?</td>", row) for key, row in found}
+
+
+def rows_of(html: str) -> dict[str, list[str]]:
+    """The cells of the table of areas, by the area's key, without what stands below a figure."""
     return {
-        key: [unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.findall(r"<td.*?</td>", row)]
-        for key, row in found
+        key: [unescape(re.sub(r"<[^>]+>", "", BELOW.sub("", cell))) for cell in cells]
+        for key, cells in cells_of(html).items()
     }
 
 
@@ -456,6 +642,61 @@ def test_page_and_files_have_the_same_numbers(grown: World, level: str, name: st
         assert data + real + rest == pytest.approx(number("change"), nan_ok=True)
 
 
+@pytest.mark.parametrize("name", ["anteil", "ausserhalb", "entfernung", "e2sfca"])
+def test_page_map_and_files_have_the_same_ranges(doubtful: World, name: str) -> None:
+    query = f"?von=alt&ebene=gemeinde&kennzahl={name}"
+    indicator = INDICATORS[name]
+    get = doubtful.client.get
+    page = cells_of(get(f"/planung/vergleich{query}").text)
+    values = json.loads(get(f"/planung/vergleich/werte.json{query}").data)
+    areas = {area[0]: area for area in values["areas"]}
+    table = get(f"/planung/vergleich/export.csv{query}")
+    unsure = set()
+    for row in csv.DictReader(io.StringIO(table.text, newline="")):
+        low, value, high = (
+            float(row[f"{indicator.column}_change{end}"]) * indicator.scale
+            for end in ("_low", "", "_high")
+        )
+        below = [BELOW.findall(cell) for cell in page[row["key"]][:3]]
+        between = difference_range(low, high, value, indicator)
+        marked = row[f"{indicator.column}_unsure"] == "true"
+        assert below[2] == [*filter(None, [between, "innerhalb der Unsicherheit" * marked])]
+        for side, cell in zip(("old", "new"), below[:2], strict=True):
+            least, figure, most = (
+                float(row[f"{indicator.column}_{side}{end}"]) * indicator.scale
+                for end in ("_low", "", "_high")
+            )
+            shown = range_text(least, most, value_text(figure, indicator), indicator)
+            assert cell == [shown][: bool(shown)]
+            assert not shown or f"[{shown}]" in areas[row["key"]][3]
+        note = "".join(areas[row["key"]][8:])
+        assert (f"Unterschied in 9 von 10 Lagen: {between}" in note) == bool(between)
+        assert ("innerhalb der Unsicherheit" in note) == marked
+        assert not marked or values["hatches"][areas[row["key"]][5]] == "uncertain"
+        unsure |= {row["key"]} if marked else set()
+    assert bool(unsure) == (name != "entfernung")  # a place more is never farther away
+
+
+def test_summary_says_how_sure_the_differences_are(doubtful: World) -> None:
+    page = doubtful.page("?von=alt&ebene=gemeinde")
+    assert re.search(
+        r"In 9 von 10 durchgerechneten Lagen der nur grob verorteten Orte sind es 0 bis \+[\d.]+"
+        r" \([\d–]+ % statt [\d–]+ %\): Der Unterschied liegt innerhalb der Unsicherheit\.",
+        page,
+    )
+    assert re.search(r"Von (dem einen Gebiet|den \d Gebieten) mit anderem Wert liegt bei", page)
+    assert "keine sichere Veränderung vor Ort" in page
+    without = doubtful.page("?von=alt&ebene=gemeinde&kennzahl=anzahl")
+    assert "mit anderem Wert" not in without
+
+
+def test_sure_differences_are_not_marked(grown: World) -> None:
+    """The place that opened is exact: only its own town differs, whatever the rough one does."""
+    page = grown.page("?von=alt&ebene=gemeinde")
+    assert "liegt bei keinem der Unterschied innerhalb der Unsicherheit." in page
+    assert "keine sichere Veränderung" not in page
+
+
 def test_every_file_has_the_same_rows(grown: World) -> None:
     query = "?von=alt&ebene=gemeinde"
     get = grown.client.get
@@ -469,6 +710,7 @@ def test_every_file_has_the_same_rows(grown: World) -> None:
     heading, *cells = book["Werte"].iter_rows(values_only=True)
     assert heading == tuple(column.label for column in EXPORT_COLUMNS.values())
     words = {**CROSSING_NAMES, **PART_NAMES, "gap": "Lücke", "no_gap": "keine Lücke"}
+    words |= {"true": "ja", "false": "nein"}
     for row, feature, line in zip(rows, features, cells, strict=True):
         properties = feature["properties"]
         for (column, text), cell in zip(row.items(), line, strict=True):
@@ -484,6 +726,8 @@ def test_every_file_has_the_same_rows(grown: World) -> None:
 
 
 def plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return "" if value is None else str(value)
@@ -515,7 +759,7 @@ def test_map_and_table_have_the_same_figures_and_shades(grown: World) -> None:
     assert {area[0]: str(area[4]) for area in values["areas"]} == shades
     for key, _, change, between, *_ in values["areas"]:
         assert change.removesuffix(" Prozentpunkte") == page[key][2]
-        assert between == " → ".join(page[key][:2])
+        assert re.sub(r" \[.*?\]", "", between) == " → ".join(page[key][:2])
     address = unescape(re.findall(r'data-borders="([^"]+)"', html)[0])
     borders = json.loads(grown.client.get(address).data)
     assert {area[0] for area in borders["areas"]} == set(page)
@@ -545,7 +789,7 @@ def test_differences_are_classed_around_none_by_what_is_better() -> None:
         ("ausserhalb", 2.5, "+3"),
         ("ausserhalb", -0.5, "−1"),
         ("ausserhalb", 0.4999, "+0,5"),
-        ("ausserhalb", -0.0004, "−unter 0,001"),
+        ("ausserhalb", -0.0004, "Abnahme unter 0,001"),
         ("ausserhalb", 1e-9, "0"),
         ("anteil", 0.05, "+0,1"),
         ("e2sfca", 1.005, "+1,01"),

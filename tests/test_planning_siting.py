@@ -21,14 +21,15 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from web_helpers import TODAY, VECTORS, app_of, fill, initiatives_of, place, small_territory
+from web_helpers import NOW, TODAY, VECTORS, app_of, fill, initiatives_of, place, small_territory
 from werkzeug.datastructures import MultiDict
 
 from geo_service.formats import german_number, neutralise_cell
+from geo_service.schema import Demand
 from geo_service.siting import solve
 from geo_service.snapshot import Snapshot, Territory
 from geo_service.store import Store
-from geo_service.web.planning import sites
+from geo_service.web.planning import sites, sizes
 from geo_service.web.planning.figures import figures_of
 from geo_service.web.planning.halls import MAX_ROWS, read_halls
 from geo_service.web.planning.query import Choice, read_choice
@@ -123,21 +124,40 @@ def answered(snapshot: Snapshot, text: str = "", today: dt.date = TODAY) -> Site
     return solve_sites(snapshot, asked(text), today)
 
 
+@pytest.fixture
+def few(tmp_path: Path) -> Iterator[FlaskClient]:
+    """A place in Cstadt, and people of whom Aheim has less than one."""
+    figures = {AHEIM: 0.4, BDORF: 90_000.0, CSTADT: 9_000.0}
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of([place(1, ags=CSTADT, point=(7.25, 50.05))]))
+        store.save_demand(Demand("probe", "Probe", "gemeinde", figures, "© Amt"), now=NOW)
+        yield app_of(store, small_territory()).test_client()
+
+
 # ---------------------------------------------------------------------------- addresses
 
-QUESTIONS = st.builds(
-    SitingChoice,
+
+def questions(**given: st.SearchStrategy[Any]) -> st.SearchStrategy[SitingChoice]:
+    """Questions about the small Land; `given` draws what is asked in this way or that."""
+    return st.builds(
+        SitingChoice,
+        objective_name=st.sampled_from([*OBJECTIVES]),
+        share=st.integers(1, 1000).map(lambda tenths: tenths / 10),
+        everyone=st.booleans(),
+        excluded=st.sampled_from([(), (AHEIM,)]),
+        **given,
+    )
+
+
+QUESTIONS = questions(
     base=st.builds(
         Choice,
         radius_km=st.integers(1, 1000).map(lambda tenths: tenths / 10),
         area=st.sampled_from(["", "07131", "071315001"]),
         current_months=st.none() | st.integers(1, 1200),
     ),
-    objective_name=st.sampled_from([*OBJECTIVES]),
     sites=st.integers(3, 50),
-    share=st.integers(1, 1000).map(lambda tenths: tenths / 10),
-    everyone=st.booleans(),
-    excluded=st.sampled_from([(), (AHEIM,)]),
     forced=st.sampled_from([(), (BDORF,), (BDORF, CSTADT)]),
     exact=st.booleans(),
 )
@@ -492,7 +512,7 @@ def test_a_large_question_is_answered_without_what_more_places_bring(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = client.get("/planung/standorte?k=1&umkreis=3")
-    monkeypatch.setattr(sites, "_LARGE_PAIRS", 0)
+    monkeypatch.setattr(sizes, "LARGE_PAIRS", 0)
     large = client.get("/planung/standorte?k=1&umkreis=3,1")
     assert "über die Antwort hinaus" in usual.text
     assert "über die Antwort hinaus" not in large.text
@@ -607,6 +627,29 @@ def test_rows_that_cannot_be_meant_are_told_and_the_rest_counts(client: FlaskCli
     assert "Zeile 3: Erwartet werden Länge und Breite" in page
     assert "Weit: liegt nicht im Land" in page
     assert "90.000" in page
+
+
+ROOMS = "name;lon;lat\nHalle;7,15;50,05\nSaal;7,25;50,05\nSchief;x;50\nEck;7,05;50,05\n"
+"""A room in each municipality, and one row without a place."""
+
+
+def test_rooms_beyond_the_question_are_told(client: FlaskClient) -> None:
+    page = text_of(posted(client, ROOMS, gebiet="07131", ausser=BDORF).text)
+    assert "3 Zeilen der Liste zählen nicht mit" in page
+    assert "Schief" not in page
+    assert "Zeile 4: Erwartet werden Länge und Breite" in page
+    assert "Saal: liegt nicht im gewählten Gebiet" in page
+    assert "Halle: liegt in einer ausgeschlossenen Gemeinde" in page
+    assert "Geprüft wird Ihre Liste: 1 von 3 Räumen." in page
+    assert "eigene Liste, 1 von 3 Räumen (Landkreis Auenland)" in page
+
+
+def test_all_rooms_within_the_question_are_counted_as_they_are(client: FlaskClient) -> None:
+    page = text_of(posted(client, LIST).text)
+    assert "zählen nicht mit" not in page
+    assert "Geprüft wird Ihre Liste: 2 Räume." in page
+    assert "1 Zeile der Liste zählt nicht mit" in text_of(posted(client, ROOMS).text)
+    assert "eigene Liste, 2 Räume" in page
 
 
 @pytest.mark.parametrize(
@@ -744,3 +787,40 @@ def test_every_parameter_is_documented() -> None:
 def test_json_is_json(client: FlaskClient) -> None:
     body = client.get("/planung/standorte.json?ziel=entfernung&k=2").text
     json.loads(body, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+# ------------------------------------------------------------------------- small shares
+
+
+def test_not_all_is_never_100_per_cent(few: FlaskClient) -> None:
+    page = unescape(few.get("/planung/standorte?k=1&bedarf=probe").text)
+    assert "99,9 % statt 9,1 %" in page
+    shares = re.findall(r">(\d+,\d %)</td></tr>", page)
+    assert shares == ["99,9 %", "100,0 %"]  # what one more place brings: with one, with both
+
+
+@pytest.mark.parametrize(
+    ("query", "heading"),
+    [
+        ("k=1", "1 Vorschlag Standort"),
+        ("k=2", "2 Vorschläge in der Reihenfolge ihres Gewinns"),
+        ("k=2&mit=Aheim", "2 Vorschläge, gesetzte zuerst, jeweils in der Reihenfolge ihres"),
+        ("k=2&mit=Aheim;Cstadt", "2 Vorschläge in der Reihenfolge ihres Gewinns"),
+    ],
+)
+def test_heading_tells_the_order_of_the_places(
+    client: FlaskClient, query: str, heading: str
+) -> None:
+    page = text_of(client.get(f"/planung/standorte?{query}").text)
+    assert heading in page.replace("Vorgeschlagene Standorte. ", "").replace(
+        "Was ein Ort bringt, kommt zu den Orten über ihm dazu. ", ""
+    )
+
+
+def test_part_of_a_person_is_not_nobody(few: FlaskClient) -> None:
+    page = unescape(few.get("/planung/standorte?k=2&bedarf=probe").text)
+    assert "Aheim (0,4)" in page
+    assert "Aheim (0)" not in page
+    table = few.get("/planung/standorte.csv?k=2&bedarf=probe").data.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [row["from_municipalities"] for row in rows] == ["Bdorf (90.000)", "Aheim (0,4)"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo_service import municipalities, population
+from geo_service import municipalities, pipeline, population
 from geo_service.errors import FileFormatError, InputError, ValidationError
+from geo_service.schema import Population
+from geo_service.snapshot import Snapshot, Territory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from geo_service.pipeline import Workshop
 
 BOUNDARIES = Path(__file__).resolve().parents[1] / "data" / "gemeinden" / "gemeinden.gpkg"
 HEAD_1KM = "GITTER_ID_1km;x_mp_1km;y_mp_1km;Einwohner"
@@ -349,3 +354,125 @@ def test_a_grid_over_the_real_land_finds_its_municipalities(tmp_path: Path) -> N
     west, south, east, north = land.to_crs("EPSG:25832").total_bounds
     assert ((people.x_m > west - 100) & (people.x_m < east + 100)).all()
     assert ((people.y_m > south - 100) & (people.y_m < north + 100)).all()
+
+
+# --------------------------------------------------- municipalities in which the grid has nobody
+
+SEATS = population.seat_population(world.three_squares())
+TO_METRES = pyproj.Transformer.from_crs("EPSG:3035", "EPSG:25832", always_xy=True)
+
+
+def cell_around(x_m: float, y_m: float) -> tuple[float, float]:
+    """Return the centre of the 1 km cell around a point, both in EPSG:25832."""
+    centre = (
+        axis // 1000 * 1000 + 500 for axis in TO_METRES.transform(x_m, y_m, direction="INVERSE")
+    )
+    x_m, y_m = TO_METRES.transform(*centre)
+    return float(x_m), float(y_m)
+
+
+def grid_of(cells: Sequence[tuple[str, tuple[float, float], float]]) -> Population:
+    ags, places, people = zip(*cells, strict=True)
+    x_m, y_m = np.array(places).T
+    keys = np.array(ags, dtype=object)
+    return Population("grid_1km", "Zensus", keys, x_m, y_m, np.array(people, dtype=np.float64))
+
+
+def people_by_ags(people: Population) -> dict[str, float]:
+    keys = np.unique(people.ags.astype(str))
+    return {str(ags): float(people.people[people.ags == ags].sum()) for ags in keys}
+
+
+SEAT_OF_B = (SEATS.x_m[1], SEATS.y_m[1])
+ELSEWHERE = (SEATS.x_m[0], SEATS.y_m[0])
+
+
+def test_municipality_in_which_the_grid_has_nobody_has_its_register_population_at_the_seat() -> (
+    None
+):
+    """B has no cell, the only one of C is empty."""
+    far = (SEATS.x_m[2] + 3000, SEATS.y_m[2])
+    grid = grid_of([(world.A, cell_around(*ELSEWHERE), 900), (world.C, cell_around(*far), 0)])
+    whole = population.complete_grid(grid, SEATS)
+    assert people_by_ags(whole) == {world.A: 900, world.B: 3000, world.C: 100}
+    assert whole.basis == "grid_1km"
+    assert (whole.x_m[2:].tolist(), whole.y_m[2:].tolist()) == (
+        SEATS.x_m[1:].tolist(),
+        SEATS.y_m[1:].tolist(),
+    )
+    assert whole.source_note.startswith("Zensus; wo keine Zelle einer Gemeinde Menschen hat")
+    assert "3.100 Menschen in 2 Gemeinden" in whole.source_note
+
+
+def test_grid_that_has_somebody_everywhere_stays_as_it_is() -> None:
+    seats = zip(SEATS.ags, SEATS.x_m, SEATS.y_m, strict=True)
+    grid = grid_of([(str(ags), cell_around(x_m, y_m), 5) for ags, x_m, y_m in seats])
+    assert population.complete_grid(grid, SEATS) is grid
+
+
+def test_nobody_is_counted_in_a_neighbours_cell_and_at_the_seat() -> None:
+    """The cell around B's seat belongs to A, because its centre lies there: B's people leave it."""
+    grid = grid_of(
+        [
+            (world.A, cell_around(*ELSEWHERE), 500),
+            (world.A, cell_around(*SEAT_OF_B), 3400),
+            (world.C, (SEATS.x_m[2], SEATS.y_m[2]), 90),
+        ]
+    )
+    whole = population.complete_grid(grid, SEATS)
+    assert whole.people.tolist() == [500, 400, 90, 3000]
+    assert grid.people.tolist() == [500, 3400, 90]
+
+
+def test_no_municipality_loses_all_its_people_to_a_seat() -> None:
+    grid = grid_of(
+        [(world.A, cell_around(*SEAT_OF_B), 2000), (world.C, (SEATS.x_m[2], SEATS.y_m[2]), 90)]
+    )
+    whole = population.complete_grid(grid, SEATS)
+    assert people_by_ags(whole) == {world.A: 2000, world.B: 3000, world.C: 90}
+
+
+def test_small_municipalities_of_the_real_land_are_not_lost_between_cells(
+    territory: Territory,
+) -> None:
+    """15 municipalities contain no centre of a 1 km cell; the sum stays that of the cells."""
+    to_grid = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:3035", always_xy=True)
+    west, south, east, north = to_grid.transform_bounds(*territory.bounds)
+    x_m, y_m = np.meshgrid(
+        np.arange(west // 1000 * 1000 + 500, east, 1000.0),
+        np.arange(south // 1000 * 1000 + 500, north, 1000.0),
+    )
+    full = np.full(x_m.size, 1000.0)
+    cells = population.GridCells(1000, x_m.ravel(), y_m.ravel(), full, 0, x_m.size)
+    grid = population.locate_grid(cells, territory.index.find)
+    whole = population.complete_grid(grid, territory.seats)
+    register = territory.municipalities.set_index("ags")["population"]
+    added = dict(zip(whole.ags[len(grid.ags) :], whole.people[len(grid.ags) :], strict=True))
+    assert len(added) == 15
+    assert added == register[list(added)].to_dict()
+    assert added["07337065"] == 628  # Ranschbach
+    assert whole.people.sum() == pytest.approx(grid.people.sum())
+    assert whole.people.min() >= 0
+
+
+def test_suppressed_and_missing_cells_lose_nobody(workshop: Workshop, tmp_path: Path) -> None:
+    """Altenahr's only cell is suppressed, Adenau has none: both count as in the register."""
+    to_grid = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:3035", always_xy=True)
+    towns = workshop.territory.municipalities.set_index("ags")
+    lines = [HEAD_1KM]
+    for ags, people in (("07111000", "111000"), ("07131001", "–")):
+        seat = towns.loc[ags]
+        x, y = to_grid.transform(seat["seat_lon"], seat["seat_lat"])
+        lines.append(row(int(x // 1000 * 1000 + 500), int(y // 1000 * 1000 + 500), people))
+    report = pipeline.load_population(write(tmp_path / "g.csv", lines), workshop)
+    assert (report.grid.cells, report.grid.people, report.grid.unknown) == (1, 111_000, 1)
+    rest = towns["population"].drop("07111000")
+    assert (report.seats, report.people_at_seats) == (len(rest), rest.sum())
+
+    current = Snapshot.of(workshop.store.read(), workshop.territory)
+    table = current.coverage("gemeinde", today=dt.date(2026, 11, 23)).set_index("key")
+    assert (
+        table["people_counted"].drop("07111000").equals(table["population"].drop("07111000") * 1.0)
+    )
+    assert table.loc["07111000", "people_counted"] == 111_000
+    assert not (table["gap_reason"] == "nicht beurteilt: niemand gezählt").any()

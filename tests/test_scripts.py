@@ -26,7 +26,7 @@ import pytest
 import vendor_assets
 from packaging_helpers import ROOT, free_port, make_npm, make_wheel, npm_calls, serving
 
-PARALLEL = "pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile"
+PARALLEL = "pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder"
 SCRIPTS = ("bootstrap", "bootstrap.py", "check", "lock", "serve", "test", "vendor_assets.py")
 BACKEND = '''\
 """A build backend that needs nothing: the wheel points at the checkout."""

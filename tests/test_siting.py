@@ -28,8 +28,10 @@ from geo_service.siting import (
     solve,
     solve_greedy,
     solve_in_process,
+    solving,
 )
-from geo_service.siting.greedy import exchange
+from geo_service.siting.bounds import improve_prices
+from geo_service.siting.greedy import choose_greedily, exchange
 from geo_service.siting.problem import build_model
 
 if TYPE_CHECKING:
@@ -191,6 +193,40 @@ def test_the_exact_models_need_no_help_of_bounds(seed: int, goal: Goal) -> None:
         )
 
 
+@pytest.mark.parametrize("objective", ["mclp", "pmedian"])
+@pytest.mark.parametrize("seed", range(5))
+def test_only_what_is_in_no_better_choice_is_left_out(seed: int, objective: Any) -> None:
+    problem = random_problem(200 + seed, points=30, choices=12, forced=frozenset({"c0004"}))
+    model = build_model(problem, Goal(objective, sites=3))
+    greedy, _ = choose_greedily(model, 3)
+    prices, sites = improve_prices(model, greedy, count=3, wanted=-math.inf, deadline=math.inf)
+    known, out = model.worth(sites), np.isneginf(prices.worth)
+    rest = [site for site in range(12) if site not in model.forced]
+    choices = [np.sort([*model.forced, *more]) for more in itertools.combinations(rest, 2)]
+    worth = np.array([model.worth(choice) for choice in choices])
+    with_left_out = np.array([bool(out[choice].any()) for choice in choices])
+    assert known <= worth.max() <= max(known, prices.bound()) + model.slack
+    assert (worth[with_left_out] <= known + model.slack).all()
+    assert with_left_out.any() or objective == "mclp", "prices this good leave some out"
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.25])
+@pytest.mark.parametrize("seed", range(8))
+def test_near_candidates_alone_prove_nothing_false(
+    seed: int, margin: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out for being far makes the bound looser at most."""
+    monkeypatch.setattr(solving, "_LARGE", 0)
+    monkeypatch.setattr(solving, "_MARGIN", margin)
+    for goal in (Goal("pmedian", sites=2), Goal("pmedian", sites=4)):
+        problem = random_problem(300 + seed, points=30, choices=14, existing=2 * (seed % 2))
+        result = solve(problem, goal, time_limit_s=PATIENT_S)
+        best = best_by_trying_all(problem, goal)
+        check_explained(problem, result)
+        assert result.bound - 1e-6 <= best <= result.value + 1e-6
+        assert result.value == pytest.approx(best), "found, if not always proven"
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 10_000),
@@ -315,6 +351,57 @@ def test_same_optimum_as_spopt_for_all_people_of_the_land(territory: Territory, 
     check_same_as_spopt(dataclasses.replace(land, candidates=land.candidates.take(largest)), goal)
 
 
+def test_the_shortest_ways_in_the_land_are_proven_with_spopt(territory: Territory) -> None:
+    """p-median of all 2,300 x 2,300, which spopt would need 5.3 million variables for.
+
+    Whatever the prices and whoever made them: sum of prices - the k largest worths is a way
+    that no k sites come below, here with one candidate forced into them. Which candidates
+    that leaves is reckoned here, without the room's code, and again among those left; among
+    the last spopt seeks the best.
+    """
+    land = land_problem(territory)
+    order = np.lexsort((land.demand_xy_m[:, 1], land.demand_xy_m[:, 0]))
+    land = dataclasses.replace(
+        land,
+        demand_xy_m=land.demand_xy_m[order],
+        people=land.people[order],
+        demand_ags=land.demand_ags[order],
+        candidates=land.candidates.take(np.argsort(land.candidates.ids)),
+    )
+    goal = Goal("pmedian", sites=10)
+    result = solve(land, goal, time_limit_s=PATIENT_S)
+    assert result.is_optimal
+    check_explained(land, result)
+
+    names = [site.id for site in result.sites]
+    ours = measured(land, names)[1] * float(land.people.sum())
+    left = land
+    for _ in range(4):
+        if len(left.candidates.ids) > 20:
+            left = without_what_is_in_no_better_choice(left, goal, ours)
+    assert set(names) <= set(left.candidates.ids)
+    assert len(left.candidates.ids) <= 40, "more would take spopt long"
+    theirs = spopt_value(left, goal, distances_m(left))
+    assert theirs == pytest.approx(ours, rel=1e-7)
+    assert result.value == pytest.approx(theirs / land.people.sum(), rel=1e-7)
+
+
+def without_what_is_in_no_better_choice(
+    problem: SitingProblem, goal: Goal, person_metres: float
+) -> SitingProblem:
+    """The problem without candidates that a bound excludes from choices as good as that."""
+    model = build_model(problem, goal)
+    count = goal.sites or 0
+    greedy, _ = choose_greedily(model, count)
+    prices, _ = improve_prices(model, greedy, count=count, wanted=-math.inf, deadline=math.inf)
+    way = distances_m(problem) * problem.people[:, None]
+    most = way.max(axis=1) - prices.price
+    worth = np.maximum(most[:, None] - way, 0.0).sum(axis=0)
+    others = np.sort(worth)[::-1][: count - 1].sum()
+    possible = most.sum() - worth - others <= person_metres * (1 + 1e-9)
+    return dataclasses.replace(problem, candidates=problem.candidates.take(possible))
+
+
 # ------------------------------------------------------------------------- known by hand
 
 
@@ -372,6 +459,23 @@ def test_first_place_of_all_shortens_no_known_way() -> None:
     assert math.isnan(result.sites[0].gain)
     assert result.sites[1].gain > 0
     assert result.is_optimal
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_bound_exceeds_what_all_candidates_save(seed: int) -> None:
+    problem = random_problem(seed, points=300, choices=90)
+    everything = solve_greedy(problem, Goal("mclp", sites=50))
+    assert len(everything.sites) < 50, "fewer reach everybody"
+    assert everything.bound == everything.value
+    assert everything.is_optimal
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nobody_has_a_way_where_every_point_gets_a_site(seed: int) -> None:
+    problem = random_problem(seed)
+    points = candidates_at(problem.demand_xy_m)
+    everywhere = dataclasses.replace(problem, candidates=points, people=problem.people / 7)
+    assert solve(everywhere, Goal("pmedian", sites=len(points.ids))).value == 0.0
 
 
 def test_a_share_out_of_reach_is_said_with_what_can_be_reached() -> None:

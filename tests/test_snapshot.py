@@ -28,7 +28,7 @@ from geo_service.errors import FileFormatError, StoreError
 from geo_service.gazetteer import PLACE_COLUMNS
 from geo_service.schema import LEVELS, MUNICIPALITY_COLUMNS, Population, check_municipalities
 from geo_service.snapshot import Snapshot, SnapshotHolder, Territory, load_territory
-from geo_service.snapshot.derived import Derived, estimate_size
+from geo_service.snapshot.derived import MOST_VALUES, Derived, estimate_size
 from geo_service.store import Store, StoredState
 from geo_service.web.answers import Body
 
@@ -362,6 +362,32 @@ def test_terrains_of_many_demands_stay_within_the_bound_of_a_snapshot() -> None:
     assert len(derived) < 55
     held = sum(derived.get(("terrain", demand), lambda: Recent(0)).nbytes for demand in range(5))
     assert 400_000 <= held <= 1_000_000
+
+
+def test_answers_never_drive_out_what_they_are_written_from(small_land: Territory) -> None:
+    snapshot = make_snapshot(small_land)
+    assert snapshot.derive("figures", lambda: "first") == "first"
+    for number in range(2 * MOST_VALUES):
+        snapshot.keep_answer(number, lambda: b"a page")
+    for number in range(100):
+        snapshot.keep_answer(("large", number), lambda: b"x" * 2_000_000)
+    assert snapshot.derive("figures", lambda: "again") == "first"
+
+
+def test_answers_are_kept_once_made(small_land: Territory) -> None:
+    snapshot = make_snapshot(small_land)
+    assert snapshot.keep_answer("page", lambda: "first") == "first"
+    assert snapshot.keep_answer("page", lambda: "again") == "first"
+    assert snapshot.derive("page", lambda: "another kind") == "another kind"
+
+
+def test_all_that_a_snapshot_keeps_has_one_bound(small_land: Territory) -> None:
+    snapshot = make_snapshot(small_land)
+    for number in range(100):
+        snapshot.derive(number, lambda: b"x" * 4_000_000)
+        snapshot.keep_answer(number, lambda: b"x" * 4_000_000)
+    kept = len(snapshot._derived) + len(snapshot._answers)
+    assert 200_000_000 < 4_000_000 * kept <= 256_000_000
 
 
 class Watched:

@@ -117,6 +117,13 @@ def test_changed_figure_is_found(hall: Workshop) -> None:
     assert str(pipeline.check_state(spoilt, hall.territory)).endswith("kreis.share_reached")
 
 
+def test_other_words_for_the_same_figures_are_no_difference(hall: Workshop) -> None:
+    kept = take(hall)
+    table = kept.results["kreis"].assign(gap_reason="wie man es früher sagte")
+    reworded = dataclasses.replace(kept, results={**kept.results, "kreis": table})
+    assert pipeline.check_state(reworded, hall.territory) is None
+
+
 def test_state_tells_program_and_method_and_that_the_method_changed(
     hall: Workshop,
 ) -> None:
@@ -211,6 +218,22 @@ def test_command_keeps_lists_checks_and_deletes(
     assert (code, out) == (0, "Deleted 'Bericht 2026-I'; revision 3.\n")
     assert run(capsys, "snapshot", "--delete", "Bericht 2026-I", "--yes", *database)[0] == 2
     assert "No state is kept yet" in run(capsys, "snapshot", "--list", *database)[1]
+
+
+@pytest.mark.parametrize(("radius_km", "radius_m"), [("64.1", 64_100.0), ("0.05", 50.0)])
+def test_radius_is_kept_in_millimetres(
+    capsys: pytest.CaptureFixture[str],
+    sqlite_url: str,
+    example_file: Path,
+    radius_km: str,
+    radius_m: float,
+) -> None:
+    """64.1 * 1,000 is 64,099.99999999999, which no address means."""
+    database = ("--database", sqlite_url)
+    run(capsys, "import", str(example_file), *database)
+    assert run(capsys, "snapshot", "Probe", "--radius-km", radius_km, *database)[0] == 0
+    with Store(sqlite_url) as store:
+        assert store.read_state("probe").parameters["radius_m"] == radius_m
 
 
 def test_command_asks_before_it_deletes(

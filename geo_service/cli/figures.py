@@ -36,8 +36,7 @@ from geo_service.cli.setup import (
     write_issues,
 )
 from geo_service.config import Settings
-from geo_service.formats import german_date, german_number
-from geo_service.names import slug
+from geo_service.formats import BERLIN, german_date, german_number
 from geo_service.schema import Level
 from geo_service.snapshot import load_territory
 from geo_service.store import Store
@@ -83,7 +82,8 @@ def coverage_command(
             revision=current.revision,
             today=today(),
         )
-    title = f"{LEVEL_NAMES[level]}, Daten vom {german_date(current.changed_at.date())}"
+    changed_on = current.changed_at.astimezone(BERLIN).date()
+    title = f"{LEVEL_NAMES[level]}, Daten vom {german_date(changed_on)}"
     print_coverage(table, title, show_all=show_all)
     for label, value in described.items():
         say(f"{label}: {value}")
@@ -102,7 +102,7 @@ def coverage_command(
 @click.option("--partial", is_flag=True, help="Load the rows that hold; the others are unknown.")
 @issues_option
 @click.option("--list", "show_list", is_flag=True, help="List the loaded demands.")
-@click.option("--remove", metavar="NAME", help="Remove a loaded demand.")
+@click.option("--remove", metavar="NAME", help="Remove a loaded demand, by name or slug.")
 @database_option
 def load_demand(
     file: Path | None,
@@ -153,7 +153,8 @@ def _list_or_remove_demand(settings: Settings, remove: str | None) -> int:
         if remove is None:
             print_demands(store.read().demands)
         else:
-            revision = store.remove_demand(slug(remove), now=now())
+            names = {one.name: one.slug for one in store.read().demands}
+            revision = store.remove_demand(names.get(remove, remove), now=now())
             say(f"Removed {remove}; revision {revision}.")
     return 0
 
@@ -174,6 +175,8 @@ def load_population(file: Path, database: str | None) -> None:
         f"{german_number(grid.people)} people in {german_number(grid.cells)} cells;"
         f" {german_number(grid.cells_outside)} cells with {german_number(grid.people_outside)}"
         f" people lie outside the Land, {german_number(grid.unknown)} cells are unknown;"
+        f" {german_number(report.people_at_seats)} people of {german_number(report.seats)}"
+        " municipalities without a populated cell count at their seats;"
         f" revision {report.revision}.",
         soft_wrap=True,
     )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import click
 
 from geo_service.cli.options import database_option
 from geo_service.cli.printing import console, say
-from geo_service.cli.setup import read_current, read_settings
+from geo_service.cli.setup import now, read_current, read_settings
 from geo_service.errors import QueryError
-from geo_service.formats import german_number
+from geo_service.formats import BERLIN, german_number
 from geo_service.schema import CATEGORIES, THEMES
 
 
@@ -41,7 +40,7 @@ def export_map(
     from geo_service.web.embed import standalone
     from geo_service.web.site import Backdrop, View
 
-    view = View(current, dt.datetime.now(dt.UTC).astimezone(), Backdrop())
+    view = View(current, now().astimezone(BERLIN), Backdrop())
     file = standalone.StandaloneMap(
         view,
         standalone.read_area(view, area_key),

@@ -108,10 +108,14 @@ def measure_options(command: _Command) -> Callable[..., Any]:
 
 
 def _metres(radius_km: float) -> float:
-    """Return what ``--radius-km`` says in metres; it is refused in kilometres, as it came."""
-    most_km = MAX_RADIUS_M / 1000
-    if not 0 < radius_km <= most_km:
+    """Return what ``--radius-km`` says in metres, to the millimetre, as pages do.
+
+    It is refused in kilometres, as it came.
+    """
+    radius_m = round(radius_km * 1000, 3)
+    if not 0 < radius_m <= MAX_RADIUS_M:
+        most_km = MAX_RADIUS_M / 1000
         raise QueryError(
             f"--radius-km: expected over 0 to {most_km:g} kilometres, got {radius_km:g}"
         )
-    return radius_km * 1000
+    return radius_m

@@ -13,7 +13,16 @@ from rich.table import Table
 
 from geo_service.changes import CROSSING_NAMES, KIND_NAMES, PART_NAMES
 from geo_service.errors import GeoServiceError, ValidationError
-from geo_service.formats import german_date, german_distance, german_number, german_percent
+from geo_service.formats import (
+    NOISE,
+    german_date,
+    german_distance,
+    german_number,
+    german_percent,
+    number_text,
+    percent_text,
+    signed_text,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,7 +183,7 @@ def print_changes(found: Changes, table: DataFrame, level: Level) -> None:
     moved = table[
         table["crossed"].notna()
         | (table["places_change"].fillna(0) != 0)
-        | (table["people_reached_change"].fillna(0).round() != 0)
+        | (table["people_reached_change"].fillna(0).abs() >= NOISE)
     ]
     printed = Table(
         title=f"{LEVEL_NAMES[level]}, {escape(found.old)} → {escape(found.new)}",
@@ -201,14 +210,18 @@ def print_changes(found: Changes, table: DataFrame, level: Level) -> None:
             " veröffentlicht wurden; was bessere Daten sind, lässt sich nicht abtrennen.",
             soft_wrap=True,
         )
-    for name, erased in ((found.old, found.erased_old), (found.new, found.erased_new)):
-        if erased:
-            console.print(escape(f"{name}: {erased} Einträge wurden seither gelöscht."))
+    _print_erased(found.old, found.erased_old, anew="old" in found.measured_anew)
+    _print_erased(found.new, found.erased_new, anew="new" in found.measured_anew)
 
 
-def _signed(value: float) -> str:
-    text = german_number(value, missing="?")
-    return f"+{text}" if value > 0 and text != "0" else text.replace("-", "−")
+def _print_erased(name: str, erased: int, *, anew: bool) -> None:
+    if not erased:
+        return
+    many = "1 Eintrag wurde" if erased == 1 else f"{german_number(erased)} Einträge wurden"
+    said = f"{name}: {many} seither gelöscht."
+    if anew:
+        said += " Für den Vergleich neu gemessen; die veröffentlichten Zahlen können andere sein."
+    say(said)
 
 
 CHANGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
@@ -217,12 +230,12 @@ CHANGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
     "dazu": lambda row: german_number(row["gained"], missing="?"),
     "weg": lambda row: german_number(row["lost"], missing="?"),
     "Orte\nnachher": lambda row: german_number(row["places_new"]),
-    "erreicht\nvorher": lambda row: german_percent(row["share_reached_old"], 1, missing="?"),
-    "erreicht\nnachher": lambda row: german_percent(row["share_reached_new"], 1, missing="?"),
-    "Menschen\nerreicht": lambda row: _signed(row["people_reached_change"]),
-    "davon\nVeränderung": lambda row: _signed(row["people_reached_real"]),
-    "bessere\nDaten": lambda row: _signed(row["people_reached_data"]),
-    "Übriges": lambda row: _signed(row["people_reached_rest"]),
+    "erreicht\nvorher": lambda row: percent_text(row["share_reached_old"], missing="?"),
+    "erreicht\nnachher": lambda row: percent_text(row["share_reached_new"], missing="?"),
+    "Menschen\nerreicht": lambda row: signed_text(row["people_reached_change"], missing="?"),
+    "davon\nVeränderung": lambda row: signed_text(row["people_reached_real"], missing="?"),
+    "bessere\nDaten": lambda row: signed_text(row["people_reached_data"], missing="?"),
+    "Übriges": lambda row: signed_text(row["people_reached_rest"], missing="?"),
     "Schwelle": lambda row: _crossing(row["crossed"], row["crossed_by"]),
 }
 """Heading and text of each printed column; a question mark is unknown."""
@@ -265,7 +278,7 @@ def print_coverage(table: Coverage, title: str, *, show_all: bool) -> None:
 def _share(row: Mapping[Any, Any]) -> str:
     """Write the share reached, and the range it can lie in where that is another text."""
     share, low, high = (
-        german_percent(row[name], 1, missing="?", down=True)
+        percent_text(row[name], missing="?", down=True)
         for name in ("share_reached", "share_low", "share_high")
     )
     return share if low == share == high else f"{share}\n{low.removesuffix(' %')}–{high}"
@@ -288,13 +301,13 @@ def _judgement(row: Mapping[Any, Any]) -> str:
 
 COVERAGE_CELLS: Final[Mapping[str, Callable[[Mapping[Any, Any]], str]]] = {
     "Gebiet": lambda row: row["name"],
-    "Men-\nschen": lambda row: german_number(row["people_counted"], missing="?"),
+    "Men-\nschen": lambda row: number_text(row["people_counted"], missing="?"),
     "Orte": lambda row: german_number(row["places"]),
-    "je\n10.000": lambda row: german_number(row["places_per_10k"], 2, missing="?"),
+    "je\n10.000": lambda row: number_text(row["places_per_10k"], 2, missing="?"),
     "erreicht\n(möglich)": _share,
-    "nicht\nerreicht": lambda row: german_number(row["people_beyond"], missing="?"),
+    "nicht\nerreicht": lambda row: number_text(row["people_beyond"], missing="?"),
     "nächster\nim Mittel": lambda row: german_distance(row["nearest_mean_m"], missing="?"),
-    "E2SFCA": lambda row: german_number(row["e2sfca"], 2, missing="?"),
+    "E2SFCA": lambda row: number_text(row["e2sfca"], 2, missing="?"),
     "unge-\nfähr": lambda row: german_number(row["rough"]),
     "ver-\naltet": lambda row: german_number(row["stale"]),
     "ohne\nDatum": lambda row: german_number(row["undated"]),

@@ -16,6 +16,7 @@ from geo_service import geocoding, pipeline, records
 from geo_service.cli.printing import stderr
 from geo_service.config import Settings, load_settings, missing_settings
 from geo_service.errors import QueryError, ValidationError
+from geo_service.formats import BERLIN
 from geo_service.schema import Issue
 from geo_service.snapshot import Snapshot, Territory, load_territory
 from geo_service.store import Store
@@ -106,8 +107,8 @@ def _progress() -> Iterator[Callable[[int, int, float | None], None]]:
 
 
 def today() -> dt.date:
-    """Return the day at the operator's place."""
-    return dt.datetime.now(dt.UTC).astimezone().date()
+    """Return the day that the pages have too, whatever the zone of the server."""
+    return now().astimezone(BERLIN).date()
 
 
 def now() -> dt.datetime:

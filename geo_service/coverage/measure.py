@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,9 @@ from scipy.spatial import cKDTree
 from geo_service.coverage.e2sfca import collect
 from geo_service.coverage.parameters import CoverageParameters, require, short
 from geo_service.coverage.places import Places
-from geo_service.coverage.spots import SPOTS
 from geo_service.coverage.terrain import Ground, Terrain, Tier, text
 from geo_service.coverage.uncertainty import Figure, Layouts, Range, middle
+from geo_service.errors import QueryError
 from geo_service.formats import german_number, german_percent
 from geo_service.schema import (
     COVERAGE_COLUMNS,
@@ -49,6 +49,15 @@ place more or less changes it by more than a fifth."""
 
 FEW_PEOPLE: Final = 1_000
 """With fewer people one per cent of them is fewer than ten."""
+
+CHANGING: Final = (
+    "people_reached",
+    "share_reached",
+    "people_beyond",
+    "nearest_mean_m",
+    "e2sfca",
+)
+"""The figures whose differences have a range (`measure_change`)."""
 
 _JUDGEMENTS: Final = text(["no_gap", "gap", "uncertain", "too_small", "unknown"])
 
@@ -114,6 +123,10 @@ def compute_levels(
     return measure_terrain(initiatives, terrain, parameters=parameters, today=today)
 
 
+class TooLargeError(QueryError):
+    """A question that goes through more pairs of people and place than it may."""
+
+
 def measure_terrain(
     initiatives: Initiatives,
     terrain: Terrain,
@@ -121,10 +134,47 @@ def measure_terrain(
     parameters: CoverageParameters | None = None,
     today: dt.date,
     levels: Collection[Level] = LEVELS,
+    most_pairs: int | None = None,
 ) -> dict[Level, Coverage]:
-    """Measure some or all levels on a terrain that was made ready; see `compute_levels`."""
-    measure = _Measure.of(initiatives, terrain, parameters, today)
+    """Measure some or all levels on a terrain that was made ready; see `compute_levels`.
+
+    Raises
+    ------
+    TooLargeError
+        Before anything is measured, if more than `most_pairs` points of people and places lie
+        within the radius of one another, which say how long it takes. A roughly located place
+        stands at each of its spots.
+    """
+    measure = _Measure.of(initiatives, terrain, parameters, today, most_pairs)
     return {level: measure.level(level) for level in levels}
+
+
+class Sample(NamedTuple):
+    """What is measured: places, the people around them, and the day that both are judged by."""
+
+    initiatives: Initiatives
+    terrain: Terrain
+    today: dt.date
+
+
+def measure_change(
+    old: Sample, new: Sample, *, parameters: CoverageParameters, levels: Collection[Level] = LEVELS
+) -> dict[Level, pd.DataFrame]:
+    """Measure by how much figures differ between two samples of a territory, and how surely.
+
+    Each layout puts a rough place on the same spot in both, so that a place which did not
+    change adds nothing to the range of the difference.
+
+    Returns
+    -------
+    changes
+        For each level a row per area, indexed by key: for each of `CHANGING` the difference
+        and its range (``…_low``, ``…_high``; nine of ten layouts), missing where unknown.
+    """
+    before, after = (
+        _Measure.of(one.initiatives, one.terrain, parameters, one.today) for one in (old, new)
+    )
+    return {level: after.change_since(before, level) for level in levels}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,29 +208,6 @@ def measure_reach(
     return Reach(places.xy_m, counted, rough, nearest)
 
 
-def count_pairs(
-    initiatives: Initiatives,
-    terrain: Terrain,
-    *,
-    parameters: CoverageParameters,
-    today: dt.date,
-    enough: int,
-) -> int:
-    """Count the pairs of people and place that measuring goes through, which say how long it takes.
-
-    A roughly located place stands at each of its spots. Where there cannot be more than `enough`,
-    what there can be at most is returned at once.
-    """
-    most = len(terrain.xy_m) * len(initiatives) * (1 + SPOTS)
-    if most <= enough:
-        return most
-    places = Places.of(initiatives, terrain.ground.index, parameters, today, terrain.unknown)
-    layouts = Layouts.of(terrain, places)
-    spots = [] if layouts is None else [layouts.spots_xy_m]
-    stands = cKDTree(np.concatenate([places.xy_m, *spots]))
-    return int(stands.count_neighbors(terrain.tree, parameters.radius_m))
-
-
 # ----------------------------------------------------------------- sums by municipality
 
 
@@ -208,10 +235,13 @@ class _Measure:
         terrain: Terrain,
         parameters: CoverageParameters | None,
         today: dt.date,
+        most_pairs: int | None = None,
     ) -> _Measure:
         parameters = parameters or CoverageParameters()
         places = Places.of(initiatives, terrain.ground.index, parameters, today, terrain.unknown)
         layouts = Layouts.of(terrain, places)
+        if most_pairs is not None:
+            _check_pairs(terrain, places, layouts, parameters.radius_m, most_pairs)
         people = _Nearest.of("people", terrain.xy_m, places, layouts)
         seats = people
         if not terrain.at_seats:
@@ -246,6 +276,34 @@ class _Measure:
             "population_basis": text([self.terrain.population.basis] * len(tier.first)),
         }
         return check_coverage(pd.DataFrame({name: values[name] for name in COVERAGE_COLUMNS}))
+
+    def change_since(self, before: _Measure, level: Level) -> pd.DataFrame:
+        """Return the figures less those of another measure, as `measure_change`."""
+        then, now = before._figures(level), self._figures(level)
+        columns = {
+            f"{name}{end}": values
+            for name in CHANGING
+            for end, values in zip(("", "_low", "_high"), now[name].less(then[name]), strict=True)
+        }
+        keys = self.terrain.ground.tiers[level].columns["key"]
+        return pd.DataFrame(columns, index=pd.Index(keys, name="key"))
+
+    def _figures(self, level: Level) -> dict[str, Figure]:
+        """Return the figures of `CHANGING` by area, with their layouts."""
+        tier, areas = self.terrain.ground.tiers[level], _AreaPeople.of(self.terrain, level)
+        reached, metres, access = (
+            one.by_area(tier) for one in (self.reached, self.people_metres, self.access)
+        )
+        known = np.where(areas.unknown, np.nan, 1.0)
+        some = np.where(self.some_place, areas.people, np.nan)
+        figures = (
+            _each(reached, lambda values: values * known[:, None]),
+            _each(reached, lambda values: _per_person(values, areas.people)),
+            _each(reached, lambda values: areas.people[:, None] - values),
+            _each(metres, lambda values: _per_person(values, some)),
+            _each(access, lambda values: E2SFCA_PEOPLE * _per_person(values, areas.people)),
+        )
+        return dict(zip(CHANGING, figures, strict=True))
 
     def _places_per_person(self, tier: Tier, areas: _AreaPeople) -> Floats:
         """Divide places by people; of named people by those known, with their places alone."""
@@ -326,6 +384,19 @@ class _Nearest:
         return Figure(value, draws)
 
 
+def _check_pairs(
+    terrain: Terrain, places: Places, layouts: Layouts | None, radius_m: float, most: int
+) -> None:
+    """Count the pairs within the radius; not where all there are cannot be too many."""
+    spots = [] if layouts is None else [layouts.spots_xy_m]
+    stands = np.concatenate([places.xy_m, *spots])
+    if len(stands) * len(terrain.xy_m) <= most:
+        return
+    pairs = int(cKDTree(stands).count_neighbors(terrain.tree, radius_m))
+    if pairs > most:
+        raise TooLargeError(f"radius_m: expected at most {most} pairs within it, got {pairs}")
+
+
 def _distance(from_xy_m: Floats, to_xy_m: Floats) -> Floats:
     if not len(to_xy_m):
         return np.full(len(from_xy_m), np.inf)
@@ -376,6 +447,17 @@ def _ratios(figures: Range, denominator: Floats, times: int = 1) -> Range:
     return Range(*(times * _ratio(numerator, denominator) for numerator in figures))
 
 
+def _each(figure: Figure, make: Callable[[Floats], Floats]) -> Figure:
+    """Return what the function makes of a figure, given as an array of shape (areas, n)."""
+    draws = None if figure.draws is None else make(figure.draws)
+    return Figure(make(figure.value[:, None])[:, 0], draws)
+
+
+def _per_person(values: Floats, people: Floats) -> Floats:
+    """Divide each row; missing where there are no people, or it is not known how many."""
+    return values / np.where(people > 0, people, np.nan)[:, None]
+
+
 def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
     """Divide; missing where the denominator is 0 or missing."""
     ratio = np.full(len(denominator), np.nan)
@@ -421,10 +503,8 @@ def _reason(
 def _too_small(people: float, minimum: float) -> str:
     if not people:
         return "nicht beurteilt: niemand gezählt"
-    return (
-        f"nicht beurteilt: {german_number(people)} Menschen,"
-        f" mindestens {german_number(minimum)} nötig"
-    )
+    counted = german_number(people, 1, down=True).removesuffix(",0") if people >= 1 else "unter 1"
+    return f"nicht beurteilt: {counted} Menschen, mindestens {short(minimum)} nötig"
 
 
 def _percent_up(share: float) -> str:

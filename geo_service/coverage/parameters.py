@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from geo_service.errors import QueryError
-from geo_service.formats import german_number
+from geo_service.formats import german_number, last_months
 from geo_service.schema import (
     CATEGORIES,
     PRECISIONS,
@@ -67,7 +67,8 @@ class CoverageParameters:
     stale_after_months
         A record is stale when neither statement nor confirmation is younger.
     minimum_precision
-        Only places whose point is at least so exact count; None: all.
+        Only places whose point is at least so exact count; None: all. The roughest of
+        `schema.PRECISIONS` leaves out none and becomes None.
     current_within_months
         Only places stated or confirmed within so many months count, so none without a
         date; None: all.
@@ -111,6 +112,8 @@ class CoverageParameters:
             _check_months("current_within_months", self.current_within_months, 1)
         if self.minimum_precision is not None:
             _check_names("minimum_precision", (self.minimum_precision,), PRECISIONS)
+        if self.minimum_precision == PRECISIONS[-1]:  # so that equal questions are equal
+            object.__setattr__(self, "minimum_precision", None)
 
     @property
     def steps_m(self) -> tuple[tuple[float, float], ...]:
@@ -152,8 +155,7 @@ class CoverageParameters:
     def _describe_currency(self) -> str:
         if self.current_within_months is None:
             return "jede"
-        months = self.current_within_months
-        span = "im letzten Monat" if months == 1 else f"in den letzten {months} Monaten"
+        span = last_months(self.current_within_months)
         return f"nur {span} angegeben oder bestätigt; Orte ohne Datum zählen nicht"
 
 

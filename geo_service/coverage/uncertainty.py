@@ -45,18 +45,37 @@ class Range(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A figure of each municipality, of the points on record and of each layout.
+    """A figure of each municipality or area, of the points on record and of each layout.
 
-    `draws` has the shape (municipalities, layouts) and is None where no place is rough.
+    `draws` has a row for each, a column per layout, and is None where no place is rough.
     """
 
     value: Floats
     draws: Floats | None
 
+    def by_area(self, tier: Tier) -> Figure:
+        """Add up by area."""
+        draws = None if self.draws is None else tier.members @ self.draws  # adds in `total`'s order
+        return Figure(tier.total(self.value), draws)
+
     def total(self, tier: Tier) -> Range:
         """Add up by area, and return the range of each."""
-        draws = None if self.draws is None else tier.members @ self.draws  # adds in `total`'s order
-        return middle(tier.total(self.value), draws)
+        return middle(*self.by_area(tier))
+
+    def less(self, other: Figure) -> Range:
+        """Take another figure away, layout by layout, and return the range of the difference.
+
+        Where one has fewer layouts, those that both have count.
+        """
+        value = self.value - other.value
+        counts = [one.draws.shape[1] for one in (self, other) if one.draws is not None]
+        if not counts:
+            return Range(value, value, value)
+        mine, others = (
+            one.value[:, None] if one.draws is None else one.draws[:, : min(counts)]
+            for one in (self, other)
+        )
+        return middle(value, mine - others)
 
 
 def middle(value: Floats, draws: Floats | None) -> Range:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -21,6 +21,7 @@ __all__ = [
     "WORDS",
     "Column",
     "Notes",
+    "columns_of",
     "method_lines",
     "method_text",
     "plain_rows",
@@ -66,8 +67,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "places": Column("Orte", "Orte im Gebiet, die dem Filter entsprechen"),
     "places_per_10k": Column(
         "Orte je 10.000 Einwohner",
-        "Orte geteilt durch Einwohner, mal 10.000; bei geladenem Bedarf durch gezählte Menschen,"
-        " dann ohne die Orte von Gemeinden ohne Angabe",
+        "Orte geteilt durch Einwohner, mal 10.000",
         4,
         "#,##0.00",
     ),
@@ -132,6 +132,16 @@ COLUMNS: Final[Mapping[str, Column]] = {
 }
 """The columns as people read them. `decimals` is what any file keeps."""
 
+_OF_NAMED: Final[Mapping[str, Column]] = {
+    **COLUMNS,
+    "places_per_10k": replace(
+        COLUMNS["places_per_10k"],
+        label="Orte je 10.000 Menschen",
+        meaning="Orte geteilt durch gezählte Menschen, mal 10.000, ohne die Orte von Gemeinden"
+        " ohne Angabe",
+    ),
+}
+
 WORDS: Final[Mapping[object, str]] = {
     "gemeinde": "Gemeinde",
     "verbandsgemeinde": "Verbandsgemeinde",
@@ -147,6 +157,12 @@ WORDS: Final[Mapping[object, str]] = {
     "too_small": "zu klein",
     "unknown": "unbekannt",
 }
+
+
+def columns_of(coverage: Coverage) -> Mapping[str, Column]:
+    """Return the columns as people read them: of a loaded demand it is not inhabitants."""
+    is_demand = bool((coverage["population_basis"] == "figures").any())
+    return _OF_NAMED if is_demand else COLUMNS
 
 
 def round_figures(coverage: Coverage) -> Coverage:
@@ -181,7 +197,7 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def method_lines(notes: Notes, columns: Mapping[str, Column] = COLUMNS) -> list[tuple[str, str]]:
+def method_lines(notes: Notes, columns: Mapping[str, Column]) -> list[tuple[str, str]]:
     """Return what the figures were made with, and what each column means."""
     return [
         ("Stand", f"{notes.today:%d.%m.%Y}, Datenstand Nr. {notes.revision}"),

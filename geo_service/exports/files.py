@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from geo_service.errors import QueryError
-from geo_service.exports.columns import Column, Notes, plain_rows, round_figures
+from geo_service.exports.columns import Column, Notes, columns_of, plain_rows, round_figures
 from geo_service.exports.layers import geojson_bytes, gpkg_bytes, with_geometry
 from geo_service.exports.sheets import csv_bytes, csv_metadata, xlsx_bytes
 from geo_service.schema import COVERAGE_COLUMNS
@@ -102,6 +102,7 @@ def write_coverage(
     if kind == "csv":
         files[path.with_name(f"{path.name}-metadata.json")] = describe_table(
             path.name,
+            coverage,
             parameters=parameters,
             source_notes=source_notes,
             revision=revision,
@@ -137,7 +138,7 @@ def render_coverage(
     if kind == "csv":
         return csv_bytes([*COVERAGE_COLUMNS], plain_rows(rounded))
     if kind == "xlsx":
-        return xlsx_bytes(rounded, notes)
+        return xlsx_bytes(rounded, notes, columns_of(coverage))
     if kind == "geojson":
         return geojson_bytes(with_geometry(rounded, areas), notes)
     if kind == "gpkg":
@@ -147,17 +148,19 @@ def render_coverage(
 
 def describe_table(
     url: str,
+    coverage: Coverage,
     *,
     parameters: Mapping[str, str],
     source_notes: Sequence[str],
     revision: int,
     today: dt.date,
 ) -> bytes:
-    """Return the description of a CSV table at `url` (W3C CSV on the Web), as JSON.
+    """Return the description of the CSV table of `coverage` at `url` (W3C CSV on the Web), as JSON.
 
     The other parameters are those of `write_coverage`.
     """
-    return csv_metadata(url, Notes(parameters, tuple(source_notes), revision, today))
+    notes = Notes(parameters, tuple(source_notes), revision, today)
+    return csv_metadata(url, notes, columns_of(coverage))
 
 
 def render_table(

@@ -16,7 +16,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
 from geo_service.errors import SchemaError
-from geo_service.exports.columns import COLUMNS, TITLE, WORDS, method_lines, method_text, plain_rows
+from geo_service.exports.columns import TITLE, WORDS, method_lines, method_text, plain_rows
 from geo_service.formats import neutralise_cell
 from geo_service.schema import COVERAGE_COLUMNS
 
@@ -53,15 +53,15 @@ def _csv_cell(value: object) -> str:
     return str(value)
 
 
-def csv_metadata(file_name: str, notes: Notes) -> bytes:
+def csv_metadata(file_name: str, notes: Notes, texts: Mapping[str, Column]) -> bytes:
     """Return the CSV on the Web description of a coverage table (W3C, 2015)."""
     types = {"str": "string", "int64": "integer", "float64": "number", "boolean": "boolean"}
     columns = [
         {
             "name": name,
             "titles": name,
-            "dc:title": {"@value": COLUMNS[name].label, "@language": "de"},
-            "dc:description": {"@value": COLUMNS[name].meaning, "@language": "de"},
+            "dc:title": {"@value": texts[name].label, "@language": "de"},
+            "dc:description": {"@value": texts[name].meaning, "@language": "de"},
             "datatype": types[dtype],
         }
         for name, dtype in COVERAGE_COLUMNS.items()
@@ -78,9 +78,7 @@ def csv_metadata(file_name: str, notes: Notes) -> bytes:
     return json.dumps(described, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def xlsx_bytes(
-    rounded: pd.DataFrame, notes: Notes, columns: Mapping[str, Column] = COLUMNS
-) -> bytes:
+def xlsx_bytes(rounded: pd.DataFrame, notes: Notes, columns: Mapping[str, Column]) -> bytes:
     """Return a workbook: values, method and sources."""
     book = openpyxl.Workbook()
     values = book.active

@@ -6,18 +6,21 @@ for every prices >= 0,
     L = sum of prices + the k largest of  worth[j] = sum over i of max(0, saving[j, i] - price[i])
 
 which no k sites can beat (Cornuéjols, Fisher & Nemhauser 1977). Prices are improved by the
-subgradient method; the best L comes near the bound of the linear relaxation, at the cost of
-one pass over the matrix per step.
+subgradient method: some plain steps, which come near quickly, then shorter ones that keep
+most of the former direction (Camerini, Fratta & Maffioli 1975), which come nearly to the
+bound of the linear relaxation. What no better choice can have is left out on the way, so
+that steps become ever cheaper.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import sparse
 
 from geo_service.siting.greedy import exchange, two_best
 
@@ -26,27 +29,30 @@ if TYPE_CHECKING:
 
 __all__ = ["Prices", "fewest_sites", "improve_prices"]
 
-_WORK: Final = 150_000_000
-"""Entries of the matrix looked at, at most: the number of steps is no matter of the clock."""
-_SURE_STEPS: Final = 30
-"""Steps made whatever the clock says."""
-_PATIENCE: Final = 15
-"""Steps without a better bound after which the step length is halved."""
+_SURE_STEPS: Final = 40
+"""Steps made whatever the clock says: the plain ones."""
+_MOST_STEPS: Final = 20_000
+_TRY_EVERY: Final = 25
+"""Steps, beyond those, after which the choice they lead to may be improved by exchange."""
+_WORTHWHILE: Final = 1e-4
+"""What part of the gap the bound must fall by not to count as waiting."""
 _SMALLEST_STEP: Final = 1e-4
+_MANY: Final = 0.1
+"""What part of the matrix is worth leaving out."""
 _PRICES_TRIED: Final = np.geomspace(1e-3, 1e3, 13)
 """Prices of a person in sites, times the mean people of a point."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prices:
-    """The best prices found for `count` sites: their bound, and each candidate's worth.
+    """Prices for `count` sites: a `price` per demand point, and each candidate's worth.
 
-    `forced` are in every choice.
+    `forced` are in every choice; candidates worth -inf are in none.
     """
 
     count: int
     forced: Ints
-    price_sum: float
+    price: Floats
     worth: Floats
 
     def free(self) -> Floats:
@@ -60,7 +66,7 @@ class Prices:
         more = (self.count if count is None else count) - len(self.forced)
         most = np.sort(self.free())[::-1][: max(more, 0)]
         most = most[np.isfinite(most)]
-        return float(self.price_sum + self.worth[self.forced].sum() + most.sum())
+        return float(self.price.sum() + self.worth[self.forced].sum() + most.sum())
 
     def settle(self, wanted: float) -> tuple[Bools, Bools]:
         """Say which candidates are in no choice, and which in every choice, that saves `wanted`.
@@ -81,14 +87,7 @@ class Prices:
 
 
 def improve_prices(
-    model: Model,
-    sites: Ints,
-    *,
-    count: int,
-    wanted: float,
-    steps: int,
-    attempts: int,
-    deadline: float,
+    model: Model, sites: Ints, *, count: int, wanted: float, deadline: float
 ) -> tuple[Prices, Ints]:
     """Lower the bound of `count` sites step by step; better sites met on the way are kept.
 
@@ -102,50 +101,30 @@ def improve_prices(
         How many sites the bound is for.
     wanted
         Stop once the bound is below this.
-    steps
-        Most steps; fewer where the matrix is large.
-    attempts
-        Choices met on the way that are improved by exchange, at most.
     deadline
-        Stop at this time of `time.monotonic`.
+        Stop at this time of `time.monotonic`; -inf: only a quick bound, the sites stay.
 
     Returns
     -------
     prices, sites
-        The prices with the lowest bound, and the best sites known now.
+        The prices with the lowest bound, and the best sites known now. Candidates that are
+        in no choice better than these, or none that saves `wanted`, are worth -inf: the bound
+        is one of choices without them.
     """
-    climb = _Climb(model, count)
-    first, second, _ = two_best(model, sites)
-    value = float(first.sum())
-    price, length, waited = (first + second) / 2, 1.0, 0
-    lowest: Prices | None = None
-    most = 0.0
-    for step in range(max(_SURE_STEPS, min(steps, _WORK // max(1, model.savings.nnz)))):
-        prices, chosen, slope = climb.look(price)
-        bound = prices.bound()
-        if lowest is None or bound < lowest.bound() - 1e-6 * abs(bound):
-            waited = 0
-            in_time = time.monotonic() < deadline
-            if attempts and in_time and (worth := model.worth(chosen)) > most:
-                most, attempts = worth, attempts - 1
-                sites, value = _better(model, chosen, sites, value, deadline)
-        else:
-            waited += 1
-        if lowest is None or bound < lowest.bound():
-            lowest = prices
-        if waited >= _PATIENCE:
-            length, waited = length / 2, 0
-        slope[(price <= 0) & (slope > 0)] = 0.0
-        norm = float(slope @ slope)
-        gap = bound - value
-        late = step >= _SURE_STEPS and time.monotonic() > deadline
-        over = min(lowest.bound() - wanted, gap) <= 0
-        if over or not norm or length < _SMALLEST_STEP or late:
+    climb = _Climb(model, sites, count=count, wanted=wanted)
+    for step in range(_MOST_STEPS):
+        sure = step < _SURE_STEPS
+        if not sure and time.monotonic() >= deadline:
             break
-        price = np.maximum(0.0, price - length * gap / norm * slope)
-    if lowest is None:
-        raise RuntimeError("no step was made")
-    return lowest, sites
+        if step == _SURE_STEPS:
+            climb.start(_STEADY)
+        chosen = climb.look()
+        if not sure and step % _TRY_EVERY == 0:
+            climb.try_exchange(chosen, deadline)
+        climb.leave_out()
+        if climb.is_over() or not climb.go_on(chosen):
+            break
+    return climb.lowest, climb.sites
 
 
 def fewest_sites(model: Model) -> int:
@@ -189,36 +168,132 @@ def _offered(near: list[Ints], most: Floats, candidates: int) -> float:
     return total
 
 
-def _better(
-    model: Model, chosen: Ints, sites: Ints, value: float, deadline: float
-) -> tuple[Ints, float]:
-    found = exchange(model, chosen, deadline=deadline)
-    worth = model.worth(found)
-    return (found, worth) if worth > value + model.slack else (sites, value)
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How far to step, as a part of the gap; how much of the direction stays; when to slow."""
+
+    length: float
+    kept: float
+    patience: int
+
+
+_PLAIN: Final = _Pace(length=1.0, kept=0.0, patience=15)
+_STEADY: Final = _Pace(length=0.1, kept=0.9, patience=30)
 
 
 class _Climb:
-    """One look at the relaxed problem at a time."""
+    """The way from prices to better prices, and the best sites met on it."""
 
-    def __init__(self, model: Model, count: int) -> None:
-        self._model = model
-        self._count = count
+    def __init__(self, model: Model, sites: Ints, *, count: int, wanted: float) -> None:
+        first, second, _ = two_best(model, sites)
+        self.sites, self.value = sites, float(first.sum())
+        self._count, self._wanted = count, wanted
+        self._most = 0.0
+        self._out = np.zeros(model.savings.shape[0], dtype=bool)
+        self._take(model)
+        self.lowest = self._prices((first + second) / 2)
+        self._bound = self._lowest = self.lowest.bound()
+        self.start(_PLAIN)
+
+    def start(self, pace: _Pace) -> None:
+        """Go on from the best prices, at another pace."""
+        self._pace, self._length = pace, pace.length
+        self._turn_back()
+
+    def _turn_back(self) -> None:
+        self._price, self._waited = self.lowest.price, 0
+        self._direction: Floats | None = None
+
+    def look(self) -> Ints:
+        """Look at the prices, and return the sites that they lead to."""
+        prices = self._prices(self._price)
+        self._bound = prices.bound()
+        self._waited += 1
+        fall = self._lowest - self._bound
+        if fall > _WORTHWHILE * (self._lowest - self.value):
+            self._waited = 0
+        if fall > 0:
+            self.lowest, self._lowest = prices, self._bound
+        free, forced = prices.free(), prices.forced
+        ranked = np.argsort(-free, kind="stable")[: self._count - len(forced)]
+        return np.sort(np.concatenate([forced, ranked[np.isfinite(free[ranked])]]))
+
+    def try_exchange(self, chosen: Ints, deadline: float) -> None:
+        """Improve the chosen sites if they are the best yet that prices alone led to."""
+        worth = self.model.worth(chosen)
+        if worth <= self._most:
+            return
+        self._most = worth
+        found = exchange(self.model, chosen, deadline=deadline)
+        worth = self.model.worth(found)
+        if worth > self.value + self.model.slack:
+            self.sites, self.value = found, worth
+
+    def leave_out(self) -> None:
+        """Leave out the candidates that no choice wanted has, where they are many."""
+        wanted = max(self._wanted, self.value + self.model.slack)
+        out = self._out | self.lowest.settle(wanted)[0]
+        sizes = np.diff(self.model.savings.indptr)
+        if sizes[out].sum() > _MANY * sizes.sum():
+            self._out = out
+            self._take(replace(self.model, savings=_without(self.model.savings, out)))
+
+    def is_over(self) -> bool:
+        """Say whether nothing better can be hoped for, or what is wanted is found."""
+        found = self.value >= self._wanted > -math.inf
+        return found or self._lowest <= max(self._wanted, self.value)
+
+    def go_on(self, chosen: Ints) -> bool:
+        """Take a step from the prices that lead to `chosen`; say whether there is one."""
+        if self._waited >= self._pace.patience:
+            self._length /= 2
+            self._turn_back()
+            return self._length >= _SMALLEST_STEP
+        slope = self._slope(chosen)
+        if self._direction is not None:
+            slope += self._pace.kept * (self._direction - slope)
+            slope[(self._price <= 0) & (slope > 0)] = 0.0
+        self._direction = slope
+        norm = float(slope @ slope)
+        if norm:
+            step = self._length * (self._bound - self.value) / norm
+            self._price = np.maximum(0.0, self._price - step * slope)
+        return norm > 0
+
+    def _take(self, model: Model) -> None:
+        """Work on this model, the whole or what is left of it."""
         matrix = model.savings
-        self._row_of = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        self.model, self._savings = model, matrix.data
+        self._points = matrix.indices.astype(np.intp)
+        self._left = np.empty(len(self._savings))
+        self._filled = np.flatnonzero(np.diff(matrix.indptr))
+        self._starts = matrix.indptr[self._filled]
 
-    def look(self, price: Floats) -> tuple[Prices, Ints, Floats]:
-        """Return the bound at `price`, the sites it would choose, and the slope there."""
-        matrix, forced = self._model.savings, self._model.forced
-        left = np.maximum(matrix.data - price[matrix.indices], 0.0)
-        worth: Floats = np.bincount(self._row_of, weights=left, minlength=matrix.shape[0]).astype(
-            np.float64
-        )
-        prices = Prices(self._count, forced, float(price.sum()), worth)
-        ranked = np.argsort(-prices.free(), kind="stable")[: self._count - len(forced)]
-        ranked = ranked[~np.isin(ranked, forced)]
-        chosen = np.sort(np.concatenate([forced, ranked]))
-        served = np.zeros(len(price))
+    def _prices(self, price: Floats) -> Prices:
+        """Return what candidates are worth at the prices.
+
+        Into an array that is kept: a new one would take as long as the sums.
+        """
+        left = self._left
+        np.take(price, self._points, out=left, mode="clip")
+        np.subtract(self._savings, left, out=left)
+        np.maximum(left, 0.0, out=left)
+        worth = np.where(self._out, -np.inf, 0.0)
+        worth[self._filled] = np.add.reduceat(left, self._starts)
+        return Prices(self._count, self.model.forced, price, worth)
+
+    def _slope(self, chosen: Ints) -> Floats:
+        slope = np.ones(len(self._price))
         for site in chosen.tolist():
-            points, saving = self._model.row(site)
-            served[points] += saving > price[points]
-        return prices, chosen, 1.0 - served
+            points, saving = self.model.row(site)
+            slope[points] -= saving > self._price[points]
+        slope[(self._price <= 0) & (slope > 0)] = 0.0
+        return slope
+
+
+def _without(savings: sparse.csr_array, out: Bools) -> sparse.csr_array:
+    """Return the savings with nothing in the rows that are out."""
+    sizes = np.diff(savings.indptr)
+    kept = np.repeat(~out, sizes)
+    starts = np.concatenate([[0], np.cumsum(sizes * ~out)]).astype(savings.indptr.dtype)
+    return sparse.csr_array((savings.data[kept], savings.indices[kept], starts), savings.shape)

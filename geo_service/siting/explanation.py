@@ -21,6 +21,8 @@ __all__ = ["NEAR_TIES", "CurvePoint", "Replacement", "Site", "SitingResult", "ex
 
 NEAR_TIES: Final = 3
 """Replacements named for each site, at most."""
+_ROUNDING: Final = 1e-12
+"""What is left of all metres below this share comes from adding up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class SitingResult:
 def reach(model: Model, worth: float | Floats) -> Floats:
     """Return people within the radius, or average metres, where sites save `worth`."""
     if model.goal.objective == "pmedian":
-        return np.asarray(np.maximum(0.0, model.base - worth) / model.total)
+        left = np.asarray(model.base - worth)
+        return np.where(left > _ROUNDING * model.base, left, 0.0) / model.total
     return np.asarray(model.base + worth)
 
 

@@ -75,12 +75,14 @@ def exchange_profits(model: Model, sites: Ints) -> Floats:
     """
     first, second, owner = two_best(model, sites)
     matrix = model.savings
-    row_of = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    points, saving = matrix.indices, matrix.data
+    # Whatever saves no more than the second best changes nothing.
+    some = np.flatnonzero(matrix.data > second[matrix.indices])
+    points, saving = matrix.indices[some], matrix.data[some]
+    row_of = np.repeat(np.arange(matrix.shape[0]), np.diff(np.searchsorted(some, matrix.indptr)))
     gain = _sums(row_of, np.maximum(saving - first[points], 0.0), matrix.shape[0])
     loss = _sums(owner[owner >= 0], (first - second)[owner >= 0], len(sites))
     shared = np.minimum(saving, first[points]) - second[points]
-    both = np.flatnonzero(shared > 0)
+    both = np.flatnonzero(owner[points] >= 0)
     at = row_of[both] * len(sites) + owner[points[both]]
     extra = _sums(at, shared[both], matrix.shape[0] * len(sites))
     profit: Floats = gain[:, None] - loss + extra.reshape(matrix.shape[0], len(sites))

@@ -257,6 +257,11 @@ class Model:
         """Return what a set of sites saves together."""
         return float(self.best(sites).sum())
 
+    @property
+    def most(self) -> float:
+        """Return what all candidates save together, which no choice can beat."""
+        return float(self.savings.max(axis=0).sum()) if self.savings.nnz else 0.0
+
 
 def build_model(problem: SitingProblem, goal: Goal) -> Model:
     """Measure distances and make the matrix.

@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["solve", "solve_greedy"]
 
-_GREEDY_STEPS: Final = 40
-_EXACT_STEPS: Final = 1000
-_ATTEMPTS: Final = 8
-"""Choices that the search for a bound comes across and exchange improves, at most."""
-_PRICES_SHARE: Final = 0.4
+_PRICES_SHARE: Final = 0.25
+_LARGE_PRICES_SHARE: Final = 0.8
 _PRUNING_SHARE: Final = 0.2
-"""Parts of the time limit by which the bound, and before it exchange for lscp, must end."""
+"""Parts of the time limit by which the bound must end, that of a model too large for HiGHS
+unless the bound makes it smaller, and before it exchange for lscp."""
 _LARGE: Final = 300_000
 """Entries from which p-median looks at near candidates only; see `_near_part`."""
 _MARGIN: Final = 0.25
@@ -115,12 +113,9 @@ class _Effort:
         self, model: Model, sites: Ints, *, count: int, wanted: float = -math.inf
     ) -> tuple[Prices, Ints]:
         """Improve the bound, and with it the sites if there is time for that."""
-        steps, attempts, end = _GREEDY_STEPS, 0, math.inf
-        if self.limit_s:
-            steps, attempts, end = _EXACT_STEPS, _ATTEMPTS, self.until(_PRICES_SHARE)
-        return improve_prices(
-            model, sites, count=count, wanted=wanted, steps=steps, attempts=attempts, deadline=end
-        )
+        share = _PRICES_SHARE if model.savings.nnz <= MAX_CORE else _LARGE_PRICES_SHARE
+        deadline = self.until(share) if self.limit_s else -math.inf
+        return improve_prices(model, sites, count=count, wanted=wanted, deadline=deadline)
 
 
 # ------------------------------------------------------------------ most people, least way
@@ -129,17 +124,20 @@ class _Effort:
 def _seek_best(model: Model, sites: Ints, effort: _Effort) -> _Found:
     count = model.goal.sites or 0
     sites = _exchanged(model, sites)
+    if _is_closed(model, model.worth(sites), model.most):
+        return _closed(model, sites, model.most)
     near, offset = _near_part(model, sites)
     prices, met = effort.improve(near, sites, count=count)
     sites = _better(model, sites, met)
     value = model.worth(sites)
-    bound = _rounded(model, prices.bound() + offset)
-    if effort.left_s <= 0 or _is_closed(value, bound):
-        return _Found(sites, max(value, bound))
-    least = value + (0.5 if _is_whole(model) else model.slack)
+    # What was left out was compared with this, so that no bound can be below it.
+    known = max(value, near.worth(met) + offset)
+    bound = min(model.most, _rounded(model, max(known, prices.bound() + offset)))
+    least = known + (0.5 if _is_whole(model) else model.slack)
     out, always = prices.settle(least - offset)
-    if core_size(near, out, always) > MAX_CORE:
-        return _Found(sites, bound)
+    small = core_size(near, out, always) <= MAX_CORE
+    if effort.left_s <= 0 or not small or _is_closed(model, value, bound):
+        return _closed(model, sites, bound)
     answer = choose_best(
         near,
         count=count,
@@ -150,12 +148,11 @@ def _seek_best(model: Model, sites: Ints, effort: _Effort) -> _Found:
     )
     if answer.sites is not None:
         sites = _better(model, sites, answer.sites)
-        value = model.worth(sites)
     if answer.bound is not None:
-        bound = min(bound, _rounded(model, answer.bound + offset))
+        bound = min(bound, _rounded(model, max(known, answer.bound + offset)))
     elif answer.complete:
-        bound = value
-    return _Found(sites, max(value, bound))
+        bound = known
+    return _closed(model, sites, bound)
 
 
 def _exchanged(model: Model, sites: Ints) -> Ints:
@@ -181,8 +178,15 @@ def _rounded(model: Model, bound: float) -> float:
     return math.floor(bound + 1e-3) if _is_whole(model) else bound
 
 
-def _is_closed(value: float, bound: float) -> bool:
-    return bound - value <= _TOLERANCE * max(1.0, abs(bound))
+def _closed(model: Model, sites: Ints, bound: float) -> _Found:
+    value = model.worth(sites)
+    return _Found(sites, value if _is_closed(model, value, bound) else bound)
+
+
+def _is_closed(model: Model, value: float, bound: float) -> bool:
+    """Say whether what is told of both, people or metres left to walk, is the same."""
+    told = model.base - value if model.goal.objective == "pmedian" else value
+    return bound - value <= _TOLERANCE * max(1.0, told)
 
 
 def _near_part(model: Model, sites: Ints) -> tuple[Model, float]:
@@ -254,10 +258,7 @@ def _result(
     worth = model.worth(found.sites)
     value, bound = _value_and_bound(model, found, worth)
     gap = max(0.0, bound - value if model.goal.objective == "mclp" else value - bound)
-    if not math.isnan(bound) and _is_closed(*sorted((value, bound))):
-        gap, bound = 0.0, value
-    else:
-        gap = math.nan if math.isnan(bound) else gap
+    gap = math.nan if math.isnan(bound) else gap
     whole = bound if model.goal.objective == "mclp" else value
     return SitingResult(
         goal=model.goal,

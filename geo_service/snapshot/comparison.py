@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from geo_service import changes
-from geo_service.coverage import METHOD, CoverageParameters, select_places
+from geo_service.coverage import (
+    METHOD,
+    CoverageParameters,
+    Sample,
+    measure_change,
+    select_places,
+)
 from geo_service.errors import QueryError
 from geo_service.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from geo_service.changes import Changes, Side
     from geo_service.schema import Coverage, Initiatives, Level, Population
     from geo_service.snapshot.territory import Territory
@@ -39,7 +47,8 @@ def compare(
     old
         Its parameters, and its kind of people, are those of the comparison.
     new
-        A state that was measured otherwise, or the current snapshot, is measured anew.
+        A state that was measured otherwise, or the current snapshot, is measured anew. If
+        such a state lost records since, the old one is too: else they were a difference.
     today
         The day by which a current snapshot is judged.
     territory
@@ -59,34 +68,54 @@ def compare(
             f" {old.population.name or 'the population'!r} and"
             f" {new.population.name or 'the population'!r}"
         )
-    if parameters_of(new) != parameters:
-        if new.boundaries != territory.boundaries:
-            raise QueryError(
-                f"states: expected the parameters of {old.name!r}, got others in {new.name!r},"
-                " whose boundaries are no longer there to measure it anew"
-            )
-        again = Snapshot.of_state(new, territory).levels(parameters, today=new.today)
-        new = dataclasses.replace(new, results=again)
-    states = {"old": old, "new": new}
-    grounds = {"old": Snapshot.of_state(old, territory)}
+    anew = _measured_anew(old, new, territory)
+    states: dict[Side, DatedState] = {"old": old, "new": new}
+    grounds: dict[Side, Snapshot] = {"old": Snapshot.of_state(old, territory)}
     same_people = _holds_same(old.population, new.population)
     grounds["new"] = grounds["old"] if same_people else Snapshot.of_state(new, territory)
+    for side in anew:
+        day, records = states[side].today, states[side].initiatives
+        again = grounds[side].levels(parameters, today=day, initiatives=records)
+        states[side] = dataclasses.replace(states[side], results=again)
 
     def measure(initiatives: Initiatives, side: Side) -> Mapping[Level, Coverage]:
         state = states[side]
-        if initiatives is state.initiatives and not state.erased and state.method == METHOD:
+        as_now = side in anew or (not state.erased and state.method == METHOD)
+        if initiatives is state.initiatives and as_now:
             return state.results  # measured again they come out the same, to the last digit
         return grounds[side].levels(parameters, today=state.today, initiatives=initiatives)
 
-    return changes.compare_states(
-        old,
-        new,
+    def spread() -> Mapping[Level, DataFrame]:
+        then, now = (
+            Sample(states[side].initiatives, grounds[side].terrain(), states[side].today)
+            for side in ("old", "new")
+        )
+        return measure_change(then, now, parameters=parameters)
+
+    found = changes.compare_states(
+        states["old"],
+        states["new"],
         territory.municipalities,
         measure=measure,
+        spread=spread,
         counts=lambda initiatives, side: select_places(
             initiatives, parameters, today=states[side].today
         ),
     )
+    return dataclasses.replace(found, measured_anew=anew)
+
+
+def _measured_anew(old: DatedState, new: DatedState, territory: Territory) -> frozenset[Side]:
+    """Return which figures cannot be those published."""
+    if parameters_of(new) == parameters_of(old):
+        return frozenset()
+    if new.boundaries != territory.boundaries:
+        raise QueryError(
+            f"states: expected the parameters of {old.name!r}, got others in {new.name!r},"
+            " whose boundaries are no longer there to measure it anew"
+        )
+    both = new.erased > 0 and old.boundaries == new.boundaries
+    return frozenset({"old", "new"} if both else {"new"})
 
 
 def _holds_same(one: Population, other: Population) -> bool:

@@ -15,7 +15,9 @@ import pandas as pd
 T = TypeVar("T")
 
 MOST_VALUES: Final = 512
-MOST_BYTES: Final = 256_000_000
+MOST_BYTES: Final = 160_000_000
+ANSWER_BYTES: Final = 96_000_000
+"""What the answers of a snapshot may hold, in a store of their own (`Snapshot.keep_answer`)."""
 WEIGHED: Final = 4
 """How many of the values used last are weighed anew whenever one is made: values grow while they
 are used, a page by its compressed forms, a terrain by what it remembers."""

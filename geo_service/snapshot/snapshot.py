@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from geo_service import __version__
@@ -18,7 +19,7 @@ from geo_service.coverage import (
 )
 from geo_service.errors import NotFoundError
 from geo_service.schema import LEVELS
-from geo_service.snapshot.derived import Derived
+from geo_service.snapshot.derived import ANSWER_BYTES, Derived
 from geo_service.store import DatedState
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_TERRAIN_BYTES: Final = 100_000_000
-"""What a terrain remembers, of what a snapshot may hold in all (`derived.MOST_BYTES`)."""
+"""What a terrain remembers, of what the figures of a snapshot may hold (`derived.MOST_BYTES`)."""
 
 STATE_VALUES: Final = 64
-STATE_BYTES: Final = 80_000_000
+STATE_BYTES: Final = 64_000_000
+STATE_ANSWER_BYTES: Final = 16_000_000
 STATE_TERRAIN_BYTES: Final = 48_000_000
 """What a dated state may hold: less than the present, for few look at it."""
 
@@ -63,6 +65,7 @@ class Snapshot:
     states: tuple[StateSummary, ...] = ()
     log: RecordLog | None = None
     _derived: Derived = field(default_factory=Derived, repr=False)
+    _answers: Derived = field(default_factory=partial(Derived, max_bytes=ANSWER_BYTES), repr=False)
     _terrain_bytes: int = field(default=MOST_TERRAIN_BYTES, repr=False)
 
     @classmethod
@@ -94,6 +97,7 @@ class Snapshot:
             population=state.population,
             territory=territory,
             _derived=Derived(STATE_VALUES, STATE_BYTES),
+            _answers=Derived(STATE_VALUES, STATE_ANSWER_BYTES),
             _terrain_bytes=STATE_TERRAIN_BYTES,
         )
 
@@ -148,6 +152,14 @@ class Snapshot:
         """
         return self._derived.get(key, make)
 
+    def keep_answer(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` writes or arranges for one choice; like `derive`, kept apart.
+
+        There are more choices than can be kept, and to think of another one costs nothing:
+        what is quickly made of one drives out its like, never what it is made from.
+        """
+        return self._answers.get(key, make)
+
     def demand(self, slug: str | None) -> Population:
         """Return the people of a loaded demand where they live; the population if None.
 
@@ -192,6 +204,7 @@ class Snapshot:
         demand: str | None = None,
         initiatives: Initiatives | None = None,
         wanted: Collection[Level] = LEVELS,
+        most_pairs: int | None = None,
     ) -> Mapping[Level, Coverage]:
         """Return the coverage of every level's areas.
 
@@ -208,21 +221,34 @@ class Snapshot:
             measured once, if None.
         wanted
             The levels that a scenario is measured at.
+        most_pairs
+            What is not measured yet may go through so many pairs of people and place.
 
         Raises
         ------
         NotFoundError, QueryError
             As `demand`.
+        TooLargeError
+            As `measure_terrain`.
         """
         chosen = parameters or CoverageParameters()
         if initiatives is not None:
             return measure_terrain(
-                initiatives, self.terrain(demand), parameters=chosen, today=today, levels=wanted
+                initiatives,
+                self.terrain(demand),
+                parameters=chosen,
+                today=today,
+                levels=wanted,
+                most_pairs=most_pairs,
             )
         return self.derive(
             ("coverage", chosen, today, demand),
             lambda: measure_terrain(
-                self.initiatives, self.terrain(demand), parameters=chosen, today=today
+                self.initiatives,
+                self.terrain(demand),
+                parameters=chosen,
+                today=today,
+                most_pairs=most_pairs,
             ),
         )
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from geo_service.schema import Population
+from geo_service.schema import LEVELS, Population
 from geo_service.store.frames import objects, read_frame, to_content, to_initiatives, to_rows
 from geo_service.store.results import DatedState, StateSummary
 from geo_service.store.tables import (
@@ -91,7 +91,8 @@ def _read_population(connection: sa.Connection, sha256: str) -> Population:
 def _read_results(connection: sa.Connection, slug: str) -> dict[Level, Coverage]:
     query = sa.select(STATE_RESULTS.c.level, STATE_RESULTS.c.figures)
     rows = connection.execute(query.where(STATE_RESULTS.c.state == slug)).all()
-    return {row.level: from_text(row.figures) for row in rows}
+    found = {row.level: from_text(row.figures) for row in rows}
+    return {level: found[level] for level in LEVELS if level in found}
 
 
 # --------------------------------------------------------------------------------- writing

@@ -307,16 +307,27 @@ class Store(Database):
             return revision
 
     def save_demand(self, demand: Demand, *, now: dt.datetime) -> int:
-        """Store a demand in place of the one with its slug, as one revision.
+        """Store a demand in place of the one with its name, as one revision.
 
         Returns
         -------
         revision
             A new one, or the current one where the stored demand is the same.
+
+        Raises
+        ------
+        QueryError
+            If another name has the same slug.
         """
         with self._current("write", "save the demand") as connection:
-            if demand in read_demands(connection):
-                return _current_revision(connection)
+            for known in read_demands(connection):
+                if known == demand:
+                    return _current_revision(connection)
+                if known.slug == demand.slug and known.name != demand.name:
+                    raise QueryError(
+                        f"name: expected another one, got {demand.name!r}: it would have the"
+                        f" same address as {known.name!r} ({known.slug}), which is kept"
+                    )
             revision = _next_revision(connection, f"demand {demand.slug}", now)
             write_demand(connection, self._backend, demand, revision)
             return revision

@@ -8,7 +8,6 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, urlencode
-from zoneinfo import ZoneInfo
 
 from flask import Flask, redirect, render_template, request
 from jinja2 import StrictUndefined
@@ -24,6 +23,7 @@ from geo_service.errors import (
     StoreError,
     TypesettingError,
 )
+from geo_service.formats import BERLIN
 from geo_service.web.addresses import AddressFinder
 from geo_service.web.answers import HTML, NOT_KEPT, Assets, Body, answer
 from geo_service.web.api import api, api_page, problem
@@ -83,7 +83,6 @@ HEADERS: Final = {
 """What every answer carries."""
 
 _GUARDS: Final = [(name.lower(), (name, value)) for name, value in HEADERS.items()]
-BERLIN: Final = ZoneInfo("Europe/Berlin")
 _API: Final = "/api/"
 _MACHINE_PATHS: Final = ("/daten/", "/healthz")
 _log = logging.getLogger(__name__)

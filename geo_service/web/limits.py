@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import secrets
 import time
 from functools import wraps
@@ -34,6 +35,9 @@ _BUDGETS: Final = "geo_service budgets"
 
 _REDIS_WAIT_S: Final = 0.3
 """How long a request waits for Redis before it is counted in memory."""
+
+_WITH_PORT: Final = re.compile(r"\[(?P<six>[^]]*)\](?::\d+)?|(?P<four>[\d.]+):\d+", re.ASCII)
+"""How some proxies write an address: with the port that the client sent from."""
 
 _LONGEST_S: Final = 60
 _log = logging.getLogger(__name__)
@@ -69,6 +73,7 @@ EXPENSIVE: Final[Mapping[str, Mapping[str, Callable[[], bool]]]] = {
     "files": {
         "planning.export": _always,
         "planning.export_comparison": _always,
+        "planning.export_scenario": _always,
         "planning.export_records": _always,
         "planning.siting_file": _always,
         "handout.pdf": _always,
@@ -141,14 +146,22 @@ def client_key(address: str | None, secret: bytes) -> str:
     >>> client_key("192.0.2.1", b"x") == client_key("192.0.2.2", b"x")
     False
     """
-    return blake2b(_network(address).encode(), key=secret, digest_size=16).hexdigest()
+    network = _network(address) or "local"  # a socket of this machine
+    return blake2b(network.encode(), key=secret, digest_size=16).hexdigest()
 
 
-def _network(address: str | None) -> str:
+def _network(address: str | None) -> str | None:
+    """Return what stands for an address, with or without a port; None where it is none.
+
+    >>> _network("192.0.2.1:443"), _network("[2001:db8::1]:443"), _network("unknown")
+    ('192.0.2.1', '2001:db8::/64', None)
+    """
+    parts = _WITH_PORT.fullmatch(address or "")
+    host = parts["six"] or parts["four"] if parts else address or ""
     try:
-        found = ip_address((address or "").partition("%")[0])
-    except ValueError:  # a socket of this machine
-        return "local"
+        found = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
     if not isinstance(found, IPv6Address):
         return str(found)
     return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
@@ -163,7 +176,7 @@ def _limiter(settings: Settings) -> Limiter:
         "socket_timeout": _REDIS_WAIT_S,
     }
     limiter = Limiter(
-        lambda: client_key(request.remote_addr, secret),
+        _Client(secret, proxies=settings.trusted_proxies),
         storage_uri=settings.rate_limit_storage or "memory://",
         storage_options=waits if shared else {},
         strategy="moving-window",
@@ -198,6 +211,23 @@ def _counted(
         return view(*args, **values)
 
     return counted
+
+
+class _Client:
+    """Says who asks; tells once of proxies that name somebody who cannot be told apart."""
+
+    def __init__(self, secret: bytes, *, proxies: int) -> None:
+        self._secret = secret
+        self._trusts = bool(proxies)
+
+    def __call__(self) -> str:
+        if self._trusts and _network(request.remote_addr) is None:
+            self._trusts = False
+            _log.warning(
+                "A trusted proxy names clients in X-Forwarded-For by what is no address, so these"
+                " all count as one: let it write their addresses, with or without a port"
+            )
+        return client_key(request.remote_addr, self._secret)
 
 
 class _Refusal:

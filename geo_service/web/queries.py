@@ -103,6 +103,7 @@ def read_filter(
     *,
     areas: Collection[str],
     said: Mapping[str, Mapping[str, str]],
+    several_areas: bool = False,
 ) -> Filter:
     """Read a choice of places; empty counts as not given.
 
@@ -118,12 +119,15 @@ def read_filter(
         The keys of all municipalities, Verbandsgemeinden and Kreise.
     said
         What records say of ``sprache`` and ``angebot``: key -> text.
+    several_areas
+        Whether there may be more than one area: in what embeds lock.
 
     Raises
     ------
     AddressError
         If one is given too often, is too long, or names what cannot exist.
     """
+    chosen_areas = _listed(args, "gebiet", areas)
     return Filter(
         text=read_text(args, "q"),
         where=read_text(args, "ort", most=MAX_PLACE_TEXT),
@@ -135,7 +139,7 @@ def read_filter(
         languages=_said(args, "sprache", said["sprache"]),
         wheelchair=_listed(args, "rollstuhl", WHEELCHAIR),
         offers=_said(args, "angebot", said["angebot"]),
-        areas=_single("gebiet", _listed(args, "gebiet", areas)),
+        areas=chosen_areas if several_areas else _single("gebiet", chosen_areas),
         unknown=_listed(args, "unbekannt", MAY_BE_SILENT),
     )
 

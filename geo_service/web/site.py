@@ -279,14 +279,14 @@ class View:
         return round(west, 3), round(south, 3), round(east, 3), round(north, 3)
 
     def kept(self, query: Filter, key: tuple[object, ...], make: Callable[[], T]) -> T:
-        """Keep what a choice from the form asks for until some place opens or closes.
+        """Keep the answer to a choice from the form until some place opens or closes.
 
         What visitors type and where they are is made anew each time, and not kept.
         """
         if query.personal:
             return make()
         moment = (self.today, self.timetable.slot(self.minute))
-        return self.snapshot.derive((page_variant(), moment, *key), make)
+        return self.snapshot.keep_answer((page_variant(), moment, *key), make)
 
 
 def _by_id(places: tuple[Place, ...]) -> dict[str, Place]:

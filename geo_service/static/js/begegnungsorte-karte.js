@@ -9,6 +9,8 @@ const SANDBOX =
 const LISTS = ["gebiet", "art", "thema"];
 const PLAIN = ["farbe", "start", "partner"];
 const SHOWS = ["karte", "liste", "nur-karte"];
+/** A name that may have been meant as a lock, or as what can be locked (`choice.py` too). */
+const LIKE_A_LOCK = /^(?!data-|aria-)(.*[^a-z])?(fest|(gebiet|art|thema)($|[^a-z]))/;
 const FIRST_HEIGHT = 480;
 const LEAST = 120;
 const MOST = 20000;
@@ -94,6 +96,10 @@ class BegegnungsorteKarte extends HTMLElement {
     for (const name of PLAIN) {
       const value = this.getAttribute(name);
       if (value) address.searchParams.set(name, value.replace("#", ""));
+    }
+    for (const name of this.getAttributeNames()) {
+      if (BegegnungsorteKarte.observedAttributes.includes(name) || !LIKE_A_LOCK.test(name)) continue;
+      address.searchParams.append(`Attribut ${name}`, ""); // holds nothing: the frame refuses it
     }
     address.hash = `eltern=${encodeURIComponent(location.origin)}`;
     return address.href;

@@ -14,9 +14,15 @@ export function isCalm() {
  * @returns {object} options for `L.map`
  */
 export function calm() {
-  return isCalm()
-    ? { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false }
-    : {};
+  if (!isCalm()) return {};
+  // No option of Leaflet's takes the motion out of this one, by which popups come into view.
+  const { panBy } = L.Map.prototype;
+  L.Map.include({
+    panBy(offset, options) {
+      return panBy.call(this, offset, { ...options, animate: false });
+    },
+  });
+  return { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false };
 }
 
 /** Where lines run from right to left, what stands at one side stands at the other. */

@@ -19,6 +19,7 @@ const MANY = 500;
  * @property {string} hatch
  * @property {string} verdict
  * @property {boolean} drills whether finer areas lie in it
+ * @property {string} note what else is to be known of the figure, or empty
  * @property {[number, number][][]} rings latitude first
  */
 
@@ -65,8 +66,8 @@ function join(shapes, figures) {
 
 /** @returns {Omit<Area, "rings">[]} */
 function readAreas(figures) {
-  return figures.areas.map(([key, name, text, range, shade, hatch, verdict, drills]) => ({
-    key, name, text, range, shade,
+  return figures.areas.map(([key, name, text, range, shade, hatch, verdict, drills, note = ""]) => ({
+    key, name, text, range, shade, note,
     hatch: figures.hatches[hatch],
     verdict: figures.verdicts[verdict],
     drills: Boolean(drills),
@@ -363,6 +364,7 @@ function popup(map, area, { title, words }) {
   line("p", title, "meta");
   line("p", area.range ? `${area.text} (${words.range} ${area.range})` : area.text, "popup-figure");
   line("p", area.verdict);
+  if (area.note) line("p", area.note, "meta");
   const link = /** @type {HTMLAnchorElement} */ (line("a", area.drills ? words.drill : words.area));
   link.href = ((area.drills ? drill : page) ?? "").replace("KEY", encodeURIComponent(area.key));
   return box;

@@ -26,9 +26,10 @@ from geo_service.web.languages import neutral_url_for
 from geo_service.web.planning.answers import kept
 from geo_service.web.planning.figures import figures_of
 from geo_service.web.planning.files import parameters_of
-from geo_service.web.planning.pages import as_it_was
+from geo_service.web.planning.pages import as_it_was, asked_state
 from geo_service.web.planning.pictures import areas_of
 from geo_service.web.planning.query import PLANNING_LEVELS, query_string
+from geo_service.web.planning.state_choice import may_differ
 from geo_service.web.site import the_site
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _REFUSALS: Final = {
     "stand": ("state", "a state in the borders of today", 409),
+    "bedarf": ("demand", "people loaded for the municipalities of today", 409),
     "umkreis": ("radius_m", "a shorter radius, or fewer places: this takes too long", 422),
 }
 """What the planners' pages refuse, by the names that programs use."""
@@ -66,8 +68,9 @@ _REFUSALS: Final = {
                 "state",
                 SLUG,
                 "the name of a dated state",
-                "A dated state in place of the present: its records, people and day. Not with"
-                " `demand`.",
+                "A dated state in place of the present: its records, people and day, measured"
+                " anew; `state` in the answer says whether the published figures may be others."
+                " Not with `demand`.",
             ),
             choice(
                 "simplification_m",
@@ -86,7 +89,7 @@ _REFUSALS: Final = {
             404: "There is no such area, demand or state.",
             409: "Each parameter can be read, but they do not go together: `within` names a"
             " municipality, or a Verbandsgemeinde beside `level=kreis`; `state` beside `demand`;"
-            " or the state is of other borders.",
+            " or the state or the demand is of other borders.",
             422: "The question is too large: the people are in a fine grid, and too many places are"
             " within so long a radius; waiting does not help.",
             429: "Too many questions, or other files, for one address; Retry-After says when to"
@@ -166,6 +169,7 @@ def _about(figures: Figures) -> dict[str, Any]:
         "attribution": "\n".join(figures.notes),
         "date": figures.today.isoformat(),
         "page": neutral_url_for("planning.overview") + query_string(chosen),
+        "state": _state(chosen),
         "parameters": {
             "level": chosen.level,
             **described_choice(chosen),
@@ -184,6 +188,21 @@ def _about(figures: Figures) -> dict[str, Any]:
         },
         "judged": dict(figures.judged),
         "whole": _rows(figures.whole, figures)[0],
+    }
+
+
+def _state(chosen: Choice) -> dict[str, Any] | None:
+    """Return which dated state it is, and whether its published figures may be others."""
+    state = asked_state(chosen)
+    if state is None:
+        return None
+    return {
+        "key": state.slug,
+        "name": state.name,
+        "date": state.today.isoformat(),
+        "erased": state.erased,
+        "method": state.method,
+        "may_differ": may_differ(state),
     }
 
 

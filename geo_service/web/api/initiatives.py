@@ -12,6 +12,7 @@ from flask import request
 
 from geo_service.opening_hours import TIME_ZONE, parse_hours, state_at
 from geo_service.schema import CATEGORIES, PUBLIC_COLUMNS, THEMES, WHEELCHAIR
+from geo_service.snapshot.derived import Derived
 from geo_service.web.answers import caching
 from geo_service.web.api.cursors import Cursor, question_of, read_cursor
 from geo_service.web.api.edition import present
@@ -48,6 +49,8 @@ __all__ = ["ALL", "AREA", "DEFAULT_LIMIT", "MAX_LIMIT", "PARAMETERS"]
 DEFAULT_LIMIT: Final = 20
 MAX_LIMIT: Final = 1000
 MAX_RADIUS_M: Final = 200_000
+MOST_MOMENTS: Final = 64
+"""For how many moments it is kept who is open: there is no end of them, and they cost little."""
 ALL: Final = "all"
 _CONTROLS: Final = r"[^\u0000-\u001f\u007f]{1,100}"
 _FRACTION: Final = r"(?:\.[0-9]{1,15})?"
@@ -349,7 +352,8 @@ def _states_at(view: View, edition: Edition, at: dt.datetime) -> NDArray[np.int8
         known = {text: _state(text, at) for text in set(texts)}
         return np.array([known[text] for text in texts], dtype=np.int8)
 
-    return view.snapshot.derive(("api open at", at), make)
+    moments = view.snapshot.derive(("api open at",), partial(Derived, MOST_MOMENTS))
+    return moments.get(at, make)
 
 
 def _state(text: str | None, at: dt.datetime) -> int:

@@ -177,10 +177,26 @@ _ASKED: Final = {
     " else it is measured with.",
 }
 _PAGE: Final = {**TEXT, "description": "The same on the planners' pages (German)."}
+_STATE: Final = object_of(
+    {
+        "key": {**TEXT, "description": "What `state` asks for."},
+        "name": TEXT,
+        "date": {**_DAY, "description": "The day it was taken for."},
+        "erased": {**COUNT, "description": "Its records that were erased since; they are gone."},
+        "method": {**TEXT, "description": "The method of the published figures."},
+        "may_differ": {
+            "type": "boolean",
+            "description": "Whether the published figures may be others, as records were erased"
+            " or the method has changed.",
+        },
+    },
+    description="The dated state asked for, measured anew; null for the present.",
+)
 _COVERAGE: Final = {
     **_EDITION,
     "date": {**_DAY, "description": "The day by which records are judged."},
     "page": _PAGE,
+    "state": {"anyOf": [_STATE, {"type": "null"}]},
     "parameters": _ASKED,
     "count": {
         **counts("What became of the records: selected = counted + outside + unplaced."),

@@ -44,7 +44,7 @@ _SMALLER: Final = "a smaller problem: an area with `within`"
 _REFUSALS: Final = {
     "ziel": ("objective", f"{_SMALLER}, or the objective mclp", 422),
     "umkreis": ("radius_m", f"{_SMALLER}, or a shorter radius", 422),
-    "bedarf": ("demand", "people whose number is known in this area", 409),
+    "bedarf": ("demand", "people whose number is known in this area, as it is today", 409),
     "ausser": ("excluded", "at least one municipality left where a place could be", 409),
     "mit": ("forced", "municipalities in the area of `within`", 409),
 }
@@ -115,8 +115,8 @@ def _towns(name: str, example: str, meaning: str) -> Parameter:
             422: "The question has no quick answer (ask with `method=exact`), or is too large to"
             " be answered at all; waiting does not help.",
             429: "Too many questions from one address; Retry-After says when to ask again.",
-            503: "Another question is being answered exactly; Retry-After says when to ask again."
-            " Or the directory cannot be reached.",
+            503: "Another answer that takes long is being looked for; Retry-After says when to ask"
+            " again. Or the directory cannot be reached.",
         },
     )
 )
@@ -132,7 +132,8 @@ def siting(asked: Asked, format_: Format) -> Response:
         expected = "exact, because this question has no quick answer"
         raise ParameterError("method", expected, "greedy", status=422) from None
     except BusyError:
-        response = problem(503, "Another question is being answered exactly; try again soon.")
+        detail = "Another answer that takes long is being looked for; try again soon."
+        response = problem(503, detail)
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
         return response
 

@@ -13,7 +13,7 @@ from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.web.answers import HTML, Body, answer
 from geo_service.web.embed.choice import LOCK, LOCKABLE, SHOWS, Embed, read_embed, select
 from geo_service.web.embed.colour import DEFAULT
-from geo_service.web.embed.frames import partner_hosts
+from geo_service.web.embed.frames import may_embed
 from geo_service.web.embed.oembed import discovery
 from geo_service.web.embed.snippets import HEIGHT, HEIGHTS, Snippet
 from geo_service.web.languages import LANGUAGES, SOURCE, neutral_url_for, page_variant
@@ -117,6 +117,12 @@ class BuilderPage:
         """Return the height that frames have unless another is asked for."""
         return HEIGHT
 
+    @property
+    def chosen_areas(self) -> tuple[str, str]:
+        """Return the keys of the two fields for areas, empty where there is none."""
+        first, second, *_ = (*filter(None, self.args.getlist("gebiet")), "", "")
+        return first, second
+
     def value(self, name: str, default: str = "") -> str:
         """Return what was given for a field that has one value."""
         return self.args.get(name, default)
@@ -183,6 +189,9 @@ def _read(view: View, args: MultiDict[str, str]) -> tuple[Embed, int | None]:
     """Read the form: what is ticked as locked becomes the lock, the rest the first choice."""
     locked = {name for name in args.getlist("fest") if name in LOCKABLE}
     given = {name: args.getlist(name) for name in LOCKABLE}
+    if "gebiet" not in locked and len({*filter(None, given["gebiet"])}) > 1:
+        said = "Mehrere Gebiete gehen nur fest: Kreuzen Sie das an, oder wählen Sie eines."
+        raise AddressError("gebiet", said)
     pairs = [
         (LOCK + name if name in locked else name, value)
         for name, values in given.items()
@@ -202,12 +211,12 @@ def _read(view: View, args: MultiDict[str, str]) -> tuple[Embed, int | None]:
 
 
 def _check_partner(key: str) -> None:
-    settings = the_site().settings
-    if key and key not in partner_hosts(settings):
-        raise AddressError("partner", f"Den Schlüssel „{key}“ kennen wir nicht.")
-    if not key and settings.embed_only_partners:
+    if may_embed(the_site().settings, key):
+        return
+    said = f"Den Schlüssel „{key}“ kennen wir nicht."
+    if not key:
         said = "Zum Einbinden brauchen Sie einen Schlüssel. Sie bekommen ihn vom Betreiber."
-        raise AddressError("partner", said)
+    raise AddressError("partner", said)
 
 
 def _read_height(args: MultiDict[str, str]) -> int | None:

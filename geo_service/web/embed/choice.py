@@ -15,6 +15,7 @@ import numpy as np
 from werkzeug.datastructures import MultiDict
 
 from geo_service.errors import NotFoundError
+from geo_service.names import fold
 from geo_service.web import wording
 from geo_service.web.embed.colour import DEFAULT, LEAST, is_colour, least_contrast
 from geo_service.web.filters import Filter, Selection
@@ -34,7 +35,17 @@ if TYPE_CHECKING:
 
     Pairs = list[tuple[str, str]]
 
-__all__ = ["LOCK", "LOCKABLE", "PER_PAGE", "SHOWS", "Embed", "Show", "read_embed", "select"]
+__all__ = [
+    "LOCK",
+    "LOCKABLE",
+    "PER_PAGE",
+    "SHOWS",
+    "Embed",
+    "Show",
+    "area_names",
+    "read_embed",
+    "select",
+]
 
 Show: TypeAlias = Literal["karte", "liste", "nur-karte"]
 SHOWS: Final[tuple[Show, ...]] = get_args(Show)
@@ -42,6 +53,7 @@ SHOWS: Final[tuple[Show, ...]] = get_args(Show)
 
 LOCK: Final = "fest-"
 LOCKABLE: Final = ("gebiet", "art", "thema")
+_LOCKS: Final = tuple(LOCK + name for name in LOCKABLE)
 _FREE: Final = (*LOCKABLE, "zeit", "sprache", "rollstuhl", "unbekannt")
 """What a reader may narrow; never a place or a word: what somebody types stays out of frames."""
 
@@ -93,12 +105,21 @@ class Embed:
         """Return the choice for our own pages, which lock nothing.
 
         Where the reader chose something of a kind that is locked, that is the narrower one.
+        Our pages have one area at a time: of several it is their Kreis, or all of the Land.
         """
         chosen = self.free
         for facet in LOCKABLE:
             if not chosen.of(facet):
                 chosen = chosen.changed(facet, self.locked.of(facet))
+        if len(chosen.areas) > 1:
+            kreise = {key[:5] for key in chosen.areas}
+            chosen = chosen.changed("gebiet", tuple(kreise) if len(kreise) == 1 else ())
         return chosen
+
+    @property
+    def areas(self) -> tuple[str, ...]:
+        """Return the keys of the areas shown; none is the Land."""
+        return self.free.areas or self.locked.areas
 
     def with_free(self, free: Filter) -> Embed:
         """Return the same frame with another choice of the reader, from its first page."""
@@ -126,6 +147,7 @@ def read_embed(args: MultiDict[str, str], view: View, show: str, query: bytes = 
     if show not in SHOWS:
         raise NotFoundError(gettext("Diese Seite gibt es nicht"))
     check_encoding(query)
+    _check_names(args)
     return Embed(
         show=show,
         locked=_read_locked(args, view),
@@ -145,10 +167,32 @@ def select(view: View, embed: Embed) -> Selection:
     return choose(embed.free, within=within)
 
 
+def area_names(view: View, keys: tuple[str, ...]) -> str:
+    """Return the names of areas, joined."""
+    return ", ".join(view.area_name(key) for key in keys)
+
+
+def _check_names(args: MultiDict[str, str]) -> None:
+    """Refuse what looks like a lock or like what can be locked, and is neither.
+
+    Nothing would hold it. All else that we do not have is ignored: other people's systems add
+    to addresses what they like.
+    """
+    for name in args:
+        meant = any(word.startswith("fest") or word in LOCKABLE for word in fold(name).split())
+        if meant and name not in (*_LOCKS, *LOCKABLE):
+            said = gettext(
+                "Die Angabe „%(name)s“ gibt es hier nicht. Möglich sind: %(values)s.",
+                name=name[:40],
+                values=", ".join((*_LOCKS, *LOCKABLE)),
+            )
+            raise AddressError(name, said)
+
+
 def _read_locked(args: MultiDict[str, str], view: View) -> Filter:
-    """Read the lock; a lock that we do not have is refused, because nothing would hold it."""
+    """Read the lock."""
     pairs = [(name.removeprefix(LOCK), value) for name, value in args.items(multi=True)
-             if name.startswith(LOCK)]  # fmt: skip
+             if name in _LOCKS]  # fmt: skip
     for name, value in pairs:
         if not value.strip():  # an empty variable of a template would show everything
             said = gettext(
@@ -157,29 +201,31 @@ def _read_locked(args: MultiDict[str, str], view: View) -> Filter:
                 name=LOCK + name,
             )
             raise AddressError(LOCK + name, said)
-        if name not in LOCKABLE:
-            known = ", ".join(LOCKABLE)
-            said = gettext(
-                "Die Angabe „%(name)s“ kennt „%(value)s“ nicht. Möglich sind: %(values)s.",
-                name=LOCK,
-                value=name[:40],
-                values=known,
-            )
-            raise AddressError(LOCK + name, said)
     try:
-        return _read(MultiDict(pairs), view, LOCKABLE)
+        return _read(MultiDict(pairs), view, LOCKABLE, several_areas=True)
     except AddressError as error:
         raise AddressError(LOCK + error.parameter, str(error)) from None
 
 
-def _read(args: MultiDict[str, str], view: View, names: tuple[str, ...]) -> Filter:
+def _read(
+    args: MultiDict[str, str],
+    view: View,
+    names: tuple[str, ...],
+    *,
+    several_areas: bool = False,
+) -> Filter:
     """Read some kinds of choice; a key of an area that was merged means its successor."""
     pairs = [
         (name, _present_key(view, value) if name == "gebiet" else value)
         for name, value in args.items(multi=True)
         if name in names
     ]
-    return read_filter(MultiDict(pairs), areas=view.area_keys, said=view.index.labels)
+    return read_filter(
+        MultiDict(pairs),
+        areas=view.area_keys,
+        said=view.index.labels,
+        several_areas=several_areas,
+    )
 
 
 def _present_key(view: View, key: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from geo_service.config import Settings
 
-__all__ = ["Refusal", "allows", "frame_headers", "partner_hosts", "refusal"]
+__all__ = ["Refusal", "allows", "frame_headers", "may_embed", "partner_hosts", "refusal"]
 
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -43,6 +43,11 @@ def partner_hosts(settings: Settings) -> Mapping[str, Sequence[str]]:
     """Return the hosts that may frame us by partner key."""
     hosts: Mapping[str, Sequence[str]] = json.loads(settings.embed_partners or "{}")
     return hosts
+
+
+def may_embed(settings: Settings, partner: str) -> bool:
+    """Tell whether anybody at all may frame an embed with this key, empty for none."""
+    return partner in partner_hosts(settings) if partner else not settings.embed_only_partners
 
 
 def frame_headers(hosts: Sequence[str] | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from geo_service.errors import InputError, NotFoundError
 from geo_service.web.answers import Body, answer
 from geo_service.web.embed.choice import LOCK, Embed, read_embed
-from geo_service.web.embed.frames import partner_hosts
+from geo_service.web.embed.frames import may_embed
 from geo_service.web.embed.snippets import HEIGHT, WIDTH, Snippet
 from geo_service.web.languages import LANGUAGES, neutral_url_for
 from geo_service.web.place_pages import public_address
@@ -71,8 +71,8 @@ def _content(view: View) -> dict[str, Any]:
     width = _most(request.args, "maxwidth", WIDTH)
     height = _most(request.args, "maxheight", HEIGHT)
     code, embed = _embed_of(view, read_text(request.args, "url", most=MOST_URL))
-    if embed.partner and embed.partner not in partner_hosts(the_site().settings):
-        raise NotFoundError("url: expected a partner key of ours")
+    if not may_embed(the_site().settings, embed.partner):
+        raise NotFoundError("url: expected the address of an embed with a partner key of ours")
     base = public_address(neutral_url_for("pages.start").rstrip("/"))
     name = the_site().settings.service_name
     snippet = Snippet(view, embed, base=base, code=code, height=height, name=name)

@@ -14,9 +14,15 @@ from geo_service.schema import THEMES
 from geo_service.web import wording
 from geo_service.web.answers import FOREVER, HTML, NOT_KEPT, PRIVATE, Body, answer
 from geo_service.web.choices import chosen_of
-from geo_service.web.embed.choice import PER_PAGE, Embed, read_embed, select
+from geo_service.web.embed.choice import PER_PAGE, Embed, area_names, read_embed, select
 from geo_service.web.embed.colour import DEFAULT, accent_css, is_colour
-from geo_service.web.embed.frames import Refusal, frame_headers, partner_hosts, refusal
+from geo_service.web.embed.frames import (
+    Refusal,
+    frame_headers,
+    may_embed,
+    partner_hosts,
+    refusal,
+)
 from geo_service.web.embed.oembed import discovery
 from geo_service.web.filters import TIMES, Filter
 from geo_service.web.languages import neutral_url_for
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from flask import Response
 
     from geo_service.errors import GeoServiceError
+    from geo_service.web.areas import AreaIndex
     from geo_service.web.listing import Entry
     from geo_service.web.places import Place
     from geo_service.web.site import View
@@ -158,10 +165,10 @@ class EmbedPage(ListedPage):
 
     @property
     def title(self) -> str:
-        """Return what it is about: the locked area or theme, else the service."""
+        """Return what it is about: the locked areas or theme, else the service."""
         locked = self.embed.locked
         if locked.areas:
-            return self.view.area_name(locked.areas[0])
+            return area_names(self.view, locked.areas)
         if len(locked.themes) == 1:
             return wording.label(locked.themes[0])
         return the_site().settings.service_name
@@ -204,7 +211,9 @@ class EmbedPage(ListedPage):
 
     @property
     def oembed_address(self) -> str:
-        """Return where programs learn how to embed this."""
+        """Return where programs learn how to embed this; empty where nobody may."""
+        if not may_embed(the_site().settings, self.embed.partner):
+            return ""
         return discovery(self.own_address + self.embed.query)
 
     def _with(self, free: Filter) -> str:
@@ -261,17 +270,24 @@ class EmbedPage(ListedPage):
 
     @property
     def areas(self) -> list[tuple[str, Option]]:
-        """Return the areas to choose from, inside the locked one."""
+        """Return the areas to choose from: inside the locked one, or those locked and inside."""
         locked, chosen = self.embed.locked.areas, self.embed.free.areas
         named = {} if locked else {key: kreis.name for key, kreis in self.view.kreise.items()}
-        if locked or chosen:
-            named |= dict(self.view.areas_in((locked or chosen)[0][:5]))
+        if len(locked) > 1:
+            named = {key: self.view.area_name(key) for key in locked}
+        for key in locked or chosen:
+            named |= dict(self.view.areas_in(key[:5]))
         counts, index = self.selection.counts("gebiet"), area_index(self.view)
-        inside = {key: area.path for key in named if (area := index.get(key))}
+
+        def is_inside(key: str) -> bool:
+            area = index.get(key)
+            return not locked or (area is not None and not {*locked}.isdisjoint(area.path))
+
+        several = locked if len(locked) > 1 else ()
         return [
             (key, Option(name, counts.get(key, 0), key in chosen, ""))
             for key, name in named.items()
-            if (counts.get(key) or key in chosen) and set(locked) <= set(inside.get(key, ()))
+            if (counts.get(key) or key in chosen) and (key in several or is_inside(key))
         ]
 
     @property
@@ -294,10 +310,9 @@ class EmbedPage(ListedPage):
         if self.embed.show == "liste":
             return None
         view, index = self.view, area_index(self.view)
-        outlined = self.embed.open_filter.areas
-        key = self.embed.start or (outlined[0] if outlined else "")
-        area = index.get(index.canonical(key) or "")
-        own = index.canonical(outlined[0]) if outlined else None
+        areas = self.embed.areas
+        begun = (self.embed.start,) if self.embed.start else areas
+        own = index.canonical(areas[0]) if len(areas) == 1 else None
         return maps.build_places_map(
             maps.MapOptions(
                 places_url=url_for("embed.places_data") + self.embed.places_query,
@@ -306,10 +321,19 @@ class EmbedPage(ListedPage):
                 revision=view.snapshot.revision,
                 bounds=view.snapshot.territory.bounds,
                 tiles=tile_layer(view.today),
-                view=area.bounds if area else None,
+                view=_bounds(index, begun),
                 outline_url=url_for("area_pages.outline", key=own) if own else "",
             )
         )
+
+
+def _bounds(index: AreaIndex, keys: tuple[str, ...]) -> tuple[float, float, float, float] | None:
+    """Return west, south, east and north of areas (degrees, EPSG:4326); None for none."""
+    found = [area.bounds for key in keys if (area := index.get(index.canonical(key) or ""))]
+    if not found:
+        return None
+    west, south, east, north = zip(*found, strict=True)
+    return min(west), min(south), max(east), max(north)
 
 
 def _kreis(place: Place) -> str:

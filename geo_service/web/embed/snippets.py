@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from geo_service.formats import german_date
 from geo_service.web import wording
-from geo_service.web.embed.choice import Embed, select
+from geo_service.web.embed.choice import Embed, area_names, select
 from geo_service.web.embed.colour import DEFAULT
 from geo_service.web.queries import query_string
 
@@ -64,8 +64,8 @@ class Snippet:
     @property
     def title(self) -> str:
         """Return what screen readers call the frame (German; the page around it is)."""
-        areas = self.embed.open_filter.areas
-        return f"{self.name}: {self.view.area_name(areas[0])}" if areas else self.name
+        areas = self.embed.areas
+        return f"{self.name}: {area_names(self.view, areas)}" if areas else self.name
 
     def iframe(self, width: str = "100%") -> Markup:
         """Return the frame."""

@@ -29,7 +29,7 @@ def kept(view: View, key: tuple[object, ...], make: Callable[[], Body]) -> Body:
     """Make a body once per revision and day; that of a scenario each time."""
     if any(isinstance(part, Choice) and not part.kept for part in key):
         return make()
-    return view.snapshot.derive(("planning", view.today, *key), make)
+    return view.snapshot.keep_answer(("planning", view.today, *key), make)
 
 
 def page_body(view: View, template: str, **values: object) -> Body:

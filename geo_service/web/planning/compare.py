@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, get_args
 
 from flask import Response, request, url_for
 
@@ -15,12 +15,16 @@ from geo_service.classification import HATCHES
 from geo_service.errors import NotFoundError
 from geo_service.exports import MEDIA_TYPES, render_rows, render_table
 from geo_service.formats import german_date, german_distance, german_number
+from geo_service.map_images import IMAGE_KINDS
 from geo_service.names import slug
 from geo_service.snapshot import CURRENT
 from geo_service.web.answers import Body, answer
 from geo_service.web.planning.answers import kept, packed_borders, page_body, page_bounds
+from geo_service.web.planning.differences import difference_with_unit
 from geo_service.web.planning.figures import area_index
+from geo_service.web.planning.files import answer_picture
 from geo_service.web.planning.pages import asked_choice, planning
+from geo_service.web.planning.pictures import DifferenceMap, difference_picture
 from geo_service.web.planning.query import (
     FINER,
     INDICATORS,
@@ -31,6 +35,7 @@ from geo_service.web.planning.query import (
 from geo_service.web.planning.state_choice import (
     StateChoice,
     choice_of,
+    describe_absence,
     describe_state,
     read_states,
     shown_of,
@@ -39,30 +44,36 @@ from geo_service.web.planning.states import (
     CHANGED_COLUMNS,
     EXPORT_COLUMNS,
     PART_MEANINGS,
+    UNSURE,
     StateComparison,
-    cell_texts,
+    cells_of,
     compare_dated,
     crossing_cause,
+    people_unknown,
     record_rows,
 )
-from geo_service.web.planning.tables import PER_PAGE, can_drill, offered_areas
+from geo_service.web.planning.summary import LEVEL_NAMES
+from geo_service.web.planning.tables import PER_PAGE, Cell, can_drill, noted, offered_areas
 from geo_service.web.site import View, the_site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geo_service.changes import RecordChange
     from geo_service.snapshot import Territory
     from geo_service.store import StateSummary
 
 __all__ = ["ComparisonPage", "planning"]
 
-FileKind: TypeAlias = Literal["csv", "xlsx", "geojson"]
+TableKind: TypeAlias = Literal["csv", "xlsx", "geojson"]
 PER_KIND: Final = 50
 """Records listed of a kind; the file has them all."""
 
 TITLE: Final = "Was sich verändert hat"
+_DATA_ONLY: Final = "vor Ort unverändert: nur bessere Daten oder Übriges"
 _HATCH_LABELS: Final = {
     "unknown": "keine Angabe",
-    "uncertain": "vor Ort unverändert: nur bessere Daten oder Übriges",
+    "uncertain": "keine sichere Veränderung vor Ort",
 }
 
 
@@ -95,11 +106,20 @@ def compared_values() -> Response:
 
 @planning.get("/vergleich/export.<kind>")
 def export_comparison(kind: str) -> Response:
-    """Give the table as a file."""
-    if kind not in get_args(FileKind):
-        raise NotFoundError(f"Diese Art von Datei gibt es nicht: {', '.join(get_args(FileKind))}.")
+    """Give table or map as a file."""
+    kinds = (*get_args(TableKind), *IMAGE_KINDS)
+    if kind not in kinds:
+        raise NotFoundError(f"Diese Art von Datei gibt es nicht: {', '.join(kinds)}.")
     view, comparison = _asked()
-    make = partial(_file, view, comparison, cast("FileKind", kind))
+    if kind in IMAGE_KINDS:
+        return answer_picture(
+            view,
+            kind,
+            lambda: difference_picture(view, _drawn(comparison)),
+            key=("states", comparison.choice.query()),
+            name=_file_name(comparison, "karte", kind),
+        )
+    make = partial(_file, view, comparison, cast("TableKind", kind))
     body = kept(view, ("states", kind, comparison.choice.query()), make)
     return _as_file(body, comparison, "", kind)
 
@@ -132,7 +152,10 @@ def _compare(view: View, choice: StateChoice) -> StateComparison:
 
 @dataclass(frozen=True, slots=True)
 class StateLine:
-    """A dated state in the list: what it is called and what it was measured with."""
+    """A dated state in the list: what it is called and what it was measured with.
+
+    `address` leads to its figures; where there is none, `why_not` says why.
+    """
 
     slug: str
     name: str
@@ -143,11 +166,15 @@ class StateLine:
     measured: str
     program: str
     address: str
+    why_not: str
 
 
 @dataclass(frozen=True, slots=True)
 class AreaLine:
-    """A row of the table: an area, its figure before and after, and what made the difference."""
+    """A row of the table: an area, its figure before and after, and what made the difference.
+
+    `unsure` says so where the difference lies within its uncertainty, else it is empty.
+    """
 
     key: str
     name: str
@@ -157,11 +184,13 @@ class AreaLine:
     gained: str
     lost: str
     places: tuple[str, str]
-    values: tuple[str, str]
-    change: str
+    values: tuple[Cell, Cell]
+    change: Cell
+    unsure: str
     parts: tuple[str, ...]
     crossed: str
     cause: str
+    unknown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +288,7 @@ class ComparisonPage:
             return []
         counts = {
             "unknown": int((self.comparison.differences.shades == 0).sum()),
-            "uncertain": int(self.comparison.data_only.sum()),
+            "uncertain": int(self.comparison.doubtful.sum()),
         }
         return [(name, _HATCH_LABELS[name], count) for name, count in counts.items() if count]
 
@@ -282,7 +311,13 @@ class ComparisonPage:
     @property
     def files(self) -> list[tuple[str, str]]:
         """Return address and label of every file."""
-        kinds = {"xlsx": "Excel (XLSX)", "csv": "CSV", "geojson": "GeoJSON"}
+        kinds = {
+            "xlsx": "Excel (XLSX)",
+            "csv": "CSV",
+            "geojson": "GeoJSON",
+            "png": "Karte (PNG)",
+            "svg": "Karte (SVG)",
+        }
         files = [
             (url_for("planning.export_comparison", kind=kind) + self.file_query, label)
             for kind, label in kinds.items()
@@ -296,7 +331,8 @@ class ComparisonPage:
 
 
 def _state_line(state: StateSummary, territory: Territory) -> StateLine:
-    own = choice_of(state) if state.boundaries == territory.boundaries else None
+    why_not = describe_absence(state, territory.boundaries)
+    own = None if why_not else choice_of(state)
     return StateLine(
         slug=state.slug,
         name=state.name,
@@ -307,11 +343,13 @@ def _state_line(state: StateSummary, territory: Territory) -> StateLine:
         measured=describe_state(state),
         program=state.program,
         address=url_for("planning.overview") + query_string(own) if own else "",
+        why_not=why_not,
     )
 
 
 def _area_lines(comparison: StateComparison, chosen: list[int]) -> list[AreaLine]:
-    columns = {name: cell_texts(comparison, name) for name in ("old", "new", "change", *PARTS)}
+    names = ("old", "new", "change", *PARTS)
+    columns = {name: cells_of(comparison, name, chosen) for name in names}
     rows = comparison.table.iloc[chosen].to_dict("records")
     return [
         AreaLine(
@@ -323,13 +361,15 @@ def _area_lines(comparison: StateComparison, chosen: list[int]) -> list[AreaLine
             gained=german_number(row["gained"], missing="?"),
             lost=german_number(row["lost"], missing="?"),
             places=(german_number(row["places_old"]), german_number(row["places_new"])),
-            values=(columns["old"][number], columns["new"][number]),
-            change=columns["change"][number],
-            parts=tuple(columns[part][number] for part in PART_MEANINGS),
+            values=(columns["old"][place], columns["new"][place]),
+            change=columns["change"][place],
+            unsure=UNSURE if comparison.unsure[number] else "",
+            parts=tuple(columns[part][place].text for part in PART_MEANINGS),
             crossed=CROSSING_NAMES.get(row["crossed"], ""),
             cause=crossing_cause(row),
+            unknown=people_unknown(comparison, row),
         )
-        for number, row in zip(chosen, rows, strict=True)
+        for place, (number, row) in enumerate(zip(chosen, rows, strict=True))
     ]
 
 
@@ -365,24 +405,29 @@ def _record_line(view: View, record: RecordChange) -> RecordLine:
 
 def _values_json(comparison: StateComparison) -> bytes:
     """Write what the map needs, in the form of `tables.values_json`."""
-    shown, old = comparison.choice.shown, cell_texts(comparison, "old")
-    new, change = cell_texts(comparison, "new"), cell_texts(comparison, "change")
+    shown = comparison.choice.shown
+    old, new, change = (cells_of(comparison, name) for name in ("old", "new", "change"))
     shades = comparison.differences.shades.tolist()
     table = comparison.table
+    needed = ["crossed", "municipalities_unknown_old", "municipalities_unknown_new"]
+    rows = table[needed].to_dict("records")
     verdicts = ["", *CROSSING_NAMES.values()]
     hatches = ["", *HATCHES]
     areas = [
         [
             key,
             comparison.area(key).short_name,
-            _with_unit(change[number], comparison),
-            f"{old[number]} → {new[number]}",
+            difference_with_unit(value, comparison.indicator),
+            f"{_bracketed(old[number])} → {_bracketed(new[number])}",
             shades[number],
             hatches.index(_hatch(comparison, number)),
-            verdicts.index(CROSSING_NAMES.get(crossed, "")),
+            verdicts.index(CROSSING_NAMES.get(row["crossed"], "")),
             int(shown.level in FINER and can_drill(comparison.area(key))),
+            *noted(*_notes(comparison, number, row, change[number])),
         ]
-        for number, (key, crossed) in enumerate(zip(table["key"], table["crossed"], strict=True))
+        for number, (key, value, row) in enumerate(
+            zip(table["key"], comparison.values("change").tolist(), rows, strict=True)
+        )
     ]
     body = {
         "revision": comparison.snapshot.revision,
@@ -404,12 +449,24 @@ def _values_json(comparison: StateComparison) -> bytes:
 def _hatch(comparison: StateComparison, number: int) -> str:
     if comparison.differences.shades[number] == 0:
         return "unknown"
-    return "uncertain" if comparison.data_only[number] else ""
+    return "uncertain" if comparison.doubtful[number] else ""
 
 
-def _with_unit(text: str, comparison: StateComparison) -> str:
-    unit = comparison.unit
-    return f"{text} {unit}" if unit and text[-1].isdigit() else text
+def _bracketed(cell: Cell) -> str:
+    """Write a value with its range, as a part of what stands in brackets already."""
+    return f"{cell.text} [{cell.below}]" if cell.below else cell.text
+
+
+def _notes(
+    comparison: StateComparison, number: int, row: Mapping[Any, Any], change: Cell
+) -> tuple[str, ...]:
+    """Say how sure the difference of an area is, if it is only better data, and who is unknown."""
+    return (
+        f"Unterschied in 9 von 10 Lagen: {change.below}" if change.below else "",
+        UNSURE if comparison.unsure[number] else "",
+        _DATA_ONLY if comparison.data_only[number] else "",
+        people_unknown(comparison, row),
+    )
 
 
 def _map(view: View, comparison: StateComparison) -> maps.MapParts:
@@ -430,7 +487,31 @@ def _map(view: View, comparison: StateComparison) -> maps.MapParts:
     return maps.build_choropleth_map(options)
 
 
-def _file(view: View, comparison: StateComparison, kind: FileKind) -> Body:
+def _drawn(comparison: StateComparison) -> DifferenceMap:
+    """Return what the picture of the map shows."""
+    shown, keys = comparison.choice.shown, comparison.table["key"].tolist()
+    return DifferenceMap(
+        title=comparison.title,
+        subtitle=f"{' bis '.join(comparison.labels)}. {comparison.region.name},"
+        f" {LEVEL_NAMES[shown.level][0]}",
+        choice=shown,
+        keys=keys,
+        names=[comparison.area(key).short_name for key in keys],
+        differences=comparison.differences,
+        dotted=comparison.doubtful,
+        dotted_label=_HATCH_LABELS["uncertain"],
+        notes=[
+            f"Berechnet am {german_date(comparison.today)}, Datenstand Nr."
+            f" {german_number(comparison.choice.old.revision)} und"
+            f" {german_number(comparison.found_revision)}",
+            f"Gemessen wie „{comparison.choice.old.name}“:"
+            f" {describe_state(comparison.choice.old)}; Menschen: {comparison.people}",
+            *comparison.snapshot.source_notes,
+        ],
+    )
+
+
+def _file(view: View, comparison: StateComparison, kind: TableKind) -> Body:
     table = comparison.table
     if kind == "xlsx":  # people read it
         table = table.assign(
@@ -456,11 +537,22 @@ def _file(view: View, comparison: StateComparison, kind: FileKind) -> Body:
 
 def _as_file(body: Body, comparison: StateComparison, what: str, kind: str) -> Response:
     response = answer(body)
-    old, new = comparison.choice.key
-    shown = comparison.choice.shown
-    region = slug(comparison.region.name) if shown.area else ""
-    level = "" if what else shown.level
-    parts = ["vergleich", what, old, new, level, region, comparison.today.isoformat()]
-    name = "-".join(part for part in parts if part).encode("ascii", "ignore").decode()[:120]
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
+    name = _file_name(comparison, what, kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+def _file_name(comparison: StateComparison, what: str, kind: str) -> str:
+    """Return a name that says what the file holds, in plain letters."""
+    shown = comparison.choice.shown
+    parts = [
+        "vergleich",
+        what,
+        *comparison.choice.key,
+        shown.indicator_name if what == "karte" else "",
+        "" if what == "eintraege" else shown.level,
+        slug(comparison.region.name) if shown.area else "",
+        comparison.today.isoformat(),
+    ]
+    name = "-".join(part for part in parts if part).encode("ascii", "ignore").decode()[:120]
+    return f"{name}.{kind}"

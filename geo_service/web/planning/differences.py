@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from geo_service.classification import classify, unit_formatter
-from geo_service.web.planning.figures import UNKNOWN, LegendEntry, number_text
+from geo_service.formats import MOST_DECIMALS, NOISE, signed_text
+from geo_service.web.planning.figures import UNKNOWN, LegendEntry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Differences", "difference_text", "difference_unit", "differences_of"]
+__all__ = [
+    "Differences",
+    "between_differences",
+    "difference_range",
+    "difference_text",
+    "difference_unit",
+    "difference_with_unit",
+    "differences_of",
+]
 
 _DECIMALS: Final = {"je10000": 2, "anteil": 1, "entfernung": 2, "e2sfca": 2}
-_MOST_DECIMALS: Final = 3
-_NOISE: Final = 5e-7
-"""Figures are kept with six decimals at most: what is less was added up in another order."""
+_POINTS: Final = "Prozentpunkte"
 _MUCH_BETTER, _BETTER, _SAME, _WORSE, _MUCH_WORSE = range(1, 6)
 
 
@@ -41,7 +48,7 @@ class Differences:
 
 def difference_unit(indicator: Indicator) -> str:
     """Return what a difference is counted in: of shares, points; empty where nothing."""
-    return "Prozentpunkte" if indicator.unit == "%" else indicator.unit
+    return _POINTS if indicator.unit == "%" else indicator.unit
 
 
 def difference_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) -> str:
@@ -50,13 +57,42 @@ def difference_text(value: float, indicator: Indicator, *, missing: str = UNKNOW
     >>> from geo_service.web.planning.query import INDICATORS
     >>> [difference_text(value, INDICATORS["anteil"]) for value in (1.25, -3.0, 0.01, 0.0)]
     ['+1,3', '−3,0', '+0,01', '0']
+
+    What is too small for three decimals has its sign in a word:
+
+    >>> difference_text(-0.0004, INDICATORS["anteil"])
+    'Abnahme unter 0,001'
     """
-    if value != value:
-        return missing
-    if abs(value) < _NOISE:
-        return "0"
-    text = number_text(abs(value), _DECIMALS.get(indicator.name, 0))
-    return f"{'+' if value > 0 else '−'}{text}"
+    return signed_text(value, _DECIMALS.get(indicator.name, 0), missing=missing)
+
+
+def difference_with_unit(value: float, indicator: Indicator) -> str:
+    """Write a difference as `difference_text`, with what it is counted in.
+
+    >>> from geo_service.web.planning.query import INDICATORS
+    >>> [difference_with_unit(value, INDICATORS["anteil"]) for value in (1.25, 0.0004)]
+    ['+1,3 Prozentpunkte', 'Zunahme unter 0,001 Prozentpunkten']
+    """
+    text = difference_text(value, indicator)
+    unit = difference_unit(indicator) if value == value else ""
+    dative = "n" if unit == _POINTS and "unter" in text else ""
+    return f"{text} {unit}{dative}".rstrip()
+
+
+def difference_range(low: float, high: float, value: float, indicator: Indicator) -> str:
+    """Write the range of a difference, empty where both ends read like the difference itself.
+
+    >>> from geo_service.web.planning.query import INDICATORS
+    >>> difference_range(-2.0, 12.04, 5.0, INDICATORS["anteil"])
+    '−2,0 bis +12,0'
+    """
+    least, most, text = (difference_text(one, indicator, missing="") for one in (low, high, value))
+    return between_differences(least, most, text)
+
+
+def between_differences(least: str, most: str, text: str) -> str:
+    """Put the written ends of a range together, as `difference_range`."""
+    return "" if not least or not most or least == most == text else f"{least} bis {most}"
 
 
 def differences_of(values: Floats, indicator: Indicator) -> Differences:
@@ -116,11 +152,11 @@ def _rounded(values: Floats, indicator: Indicator) -> Floats:
 
 def _shown(value: float, decimals: int) -> float:
     """Round on the decimal that Python prints, like `formats`, to as many decimals as needed."""
-    if abs(value) < _NOISE:
+    if abs(value) < NOISE:
         return 0.0
     exact = Decimal(str(value))
     tries = (
         float(exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
-        for places in range(decimals, _MOST_DECIMALS + 1)
+        for places in range(decimals, MOST_DECIMALS + 1)
     )
     return next(filter(None, tries), value)

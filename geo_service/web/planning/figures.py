@@ -22,13 +22,16 @@ from geo_service.classification import (
     sequential_colours,
     unit_formatter,
 )
-from geo_service.coverage import CoverageParameters, count_places
+from geo_service.coverage import TooLargeError, count_places
+from geo_service.errors import QueryError
 from geo_service.exports import round_figures
-from geo_service.formats import german_number
+from geo_service.formats import PERCENT_LIMITS, number_text
 from geo_service.schema import JUDGEMENTS, KEY_COLUMN, Judgement, check_coverage
 from geo_service.web.areas import Area, AreaIndex
-from geo_service.web.planning.planned import Change, changes_of, check_size, planned_places
-from geo_service.web.planning.query import LEVEL_OF_LENGTH, Choice, Indicator, plain_number
+from geo_service.web.planning import sizes
+from geo_service.web.planning.planned import Change, changes_of, planned_places
+from geo_service.web.planning.query import LEVEL_OF_LENGTH, Choice, Indicator
+from geo_service.web.queries import AddressError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -50,9 +53,9 @@ __all__ = [
     "area_index",
     "as_judgement",
     "between_text",
+    "check_demand",
     "describe_people",
     "figures_of",
-    "number_text",
     "people_of",
     "range_text",
     "region_row",
@@ -75,16 +78,12 @@ JUDGEMENT_TEXTS: Final[dict[Judgement, str]] = {
 
 BASIS_TEXTS: Final = {
     "seat_points": "am Sitz ihrer Gemeinde, jede Gemeinde als ein Punkt",
-    "grid_1km": "in Rasterzellen von 1 km (Zensus 2022)",
-    "grid_100m": "in Rasterzellen von 100 m (Zensus 2022)",
+    "grid_1km": "in Rasterzellen von 1 km (Zensus 2022), wo es keine gibt am Sitz der Gemeinde",
+    "grid_100m": "in Rasterzellen von 100 m (Zensus 2022), wo es keine gibt am Sitz der Gemeinde",
     "figures": "nach geladener Tabelle, verteilt wie die Bevölkerung",
 }
 """Where the people of a `population_basis` are counted."""
 
-_LIMITS: Final = {
-    german_number(limit): limit for limit in (0.0, 100 * CoverageParameters().gap_share, 100.0)
-}
-_MOST_DECIMALS: Final = 3
 _SERIOUS_FIRST: Final = ("gap", "uncertain", "unknown", "too_small", "no_gap")
 
 
@@ -131,8 +130,7 @@ class Figures:
     @property
     def title(self) -> str:
         """Name the indicator with its unit and radius."""
-        title = self.indicator.full.replace("{km}", plain_number(self.choice.radius_km))
-        return title.replace("Einwohnerinnen und Einwohner", "Menschen") if self.named else title
+        return self.indicator.title(self.choice.radius_km, named=self.named)
 
     @cached_property
     def region(self) -> Area:
@@ -229,7 +227,7 @@ def figures_of(snapshot: Snapshot, choice: Choice, today: dt.date) -> Figures:
     if not measured.kept:
         return replace(_measure(snapshot, measured, today), choice=choice)
     key = ("planning figures", measured, today)
-    figures = snapshot.derive(key, lambda: _measure(snapshot, measured, today))
+    figures = snapshot.keep_answer(key, lambda: _measure(snapshot, measured, today))
     return figures if measured == choice else replace(figures, choice=choice)
 
 
@@ -258,16 +256,6 @@ def towns_inside(territory: Territory, key: str) -> pd.DataFrame:
     return towns[towns[KEY_COLUMN[LEVEL_OF_LENGTH[len(key)]]] == key]
 
 
-def number_text(value: float, decimals: int) -> str:
-    """Write a number, with more decimals where it would seem to be 0 and is not.
-
-    >>> [number_text(value, 1) for value in (3.21, 0.0, 0.04, 0.0169, 0.0004)]
-    ['3,2', '0,0', '0,04', '0,02', 'unter 0,001']
-    """
-    tries = (german_number(value, places) for places in range(decimals, _MOST_DECIMALS + 1))
-    return next((text for text in tries if not value or text.strip("0,")), "unter 0,001")
-
-
 def value_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) -> str:
     """Write a value of an indicator, in its unit.
 
@@ -285,9 +273,8 @@ def value_text(value: float, indicator: Indicator, *, missing: str = UNKNOWN) ->
     """
     if value != value:
         return missing
-    text = number_text(value, indicator.decimals)
-    if indicator.unit == "%" and text in _LIMITS and value < _LIMITS[text]:
-        text = german_number(value, 1, down=True)
+    limits = PERCENT_LIMITS if indicator.unit == "%" else ()
+    text = number_text(value, indicator.decimals, limits=limits)
     return f"{text} {indicator.unit}" if indicator.unit else text
 
 
@@ -362,14 +349,18 @@ def _measure_levels(
     today: dt.date,
     wanted: tuple[Level, ...],
 ) -> Mapping[Level, Coverage]:
-    check_size(snapshot, choice, places, today)
-    return snapshot.levels(
-        choice.parameters,
-        today=today,
-        demand=choice.demand or None,
-        initiatives=places if choice.scenario else None,
-        wanted=wanted,
-    )
+    check_demand(snapshot, choice)
+    try:
+        return snapshot.levels(
+            choice.parameters,
+            today=today,
+            demand=choice.demand or None,
+            initiatives=places if choice.scenario else None,
+            wanted=wanted,
+            most_pairs=sizes.MOST_PAIRS,
+        )
+    except TooLargeError:
+        raise sizes.too_large() from None
 
 
 def _level_of(key: str) -> Level:
@@ -379,6 +370,25 @@ def _level_of(key: str) -> Level:
 def _region_row(levels: Mapping[Level, Coverage], key: str) -> Coverage:
     table = levels[_level_of(key)]
     return round_figures(_rows(table, (table["key"] == key).to_numpy(dtype=bool)))
+
+
+def check_demand(snapshot: Snapshot, choice: Choice) -> None:
+    """Refuse a demand that was loaded for other municipalities than those of today.
+
+    Raises
+    ------
+    AddressError
+        If it was: its figures have to be loaded again.
+    """
+    try:
+        snapshot.demand(choice.demand or None)
+    except QueryError:
+        name = next(one.name for one in snapshot.demands if one.slug == choice.demand)
+        text = (
+            f"Der Bedarf „{name}“ gehört zu anderen Gemeinden als den heutigen. Wer das Verzeichnis"
+            " betreibt, muss ihn neu laden; bis dahin gibt es keine Zahlen dazu."
+        )
+        raise AddressError("bedarf", text) from None
 
 
 def people_of(snapshot: Snapshot, choice: Choice) -> tuple[str, str]:

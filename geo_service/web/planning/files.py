@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast, get_args
 
@@ -22,8 +23,8 @@ from geo_service.formats import german_number
 from geo_service.map_images import ImageKind, draw_choropleth
 from geo_service.names import slug
 from geo_service.report import render_report
-from geo_service.web.answers import HTML, Body, answer
-from geo_service.web.planning.answers import caching
+from geo_service.web.answers import HTML, PUBLIC, Body, answer
+from geo_service.web.planning.answers import caching, kept
 from geo_service.web.planning.figures import Figures, figures_of
 from geo_service.web.planning.pages import asked_choice, asked_state, planning
 from geo_service.web.planning.pictures import areas_of, layer_style, map_picture
@@ -35,9 +36,11 @@ from geo_service.web.queries import AddressError
 from geo_service.web.site import View, the_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["file_name", "parameters_of", "planning"]
+    from geo_service.map_images import MapPicture
+
+__all__ = ["answer_picture", "file_name", "parameters_of", "planning"]
 
 FileKind: TypeAlias = Literal["csv", "xlsx", "geojson", "gpkg", "png", "svg", "pdf"]
 _MEDIA_TYPES: Final[dict[FileKind, str]] = {
@@ -81,13 +84,11 @@ def export(kind: str) -> Response:
     make = partial(_make, view, figures, cast("FileKind", kind), sheet)
     key = ("planning file", view.today, kind, sheet, choice)
     try:
-        body = view.snapshot.derive(key, make) if choice.kept else make()
+        body = view.snapshot.keep_answer(key, make) if choice.kept else make()
     except _BusyError:
         return _busy()
-    response = answer(body, cache=caching(choice))
-    shown = "inline" if kind in _SHOWN else "attachment"
     name = file_name(figures, cast("FileKind", kind))
-    response.headers["Content-Disposition"] = f'{shown}; filename="{name}"'
+    response = _as_file(body, kind, name, caching(choice))
     if kind == "csv":  # a table of plain cells has no room for notes
         address = url_for("planning.describe_csv") + query_string(choice)
         link = f'<{address}>; rel="describedby"; type="application/csvm+json"'
@@ -102,6 +103,7 @@ def describe_csv() -> Response:
     figures = figures_of(view.snapshot, choice.measured, view.today)
     content = describe_table(
         url_for("planning.export", kind="csv") + query_string(figures.choice),
+        figures.coverage,
         parameters=parameters_of(figures),
         source_notes=figures.notes,
         revision=figures.revision,
@@ -111,11 +113,46 @@ def describe_csv() -> Response:
     return answer(body, cache=caching(choice))
 
 
-def file_name(figures: Figures, kind: FileKind) -> str:
-    """Return a name that says what the file holds, in plain letters."""
+def answer_picture(
+    view: View,
+    kind: ImageKind,
+    picture: Callable[[], MapPicture],
+    *,
+    key: tuple[object, ...],
+    name: str,
+    cache: str = PUBLIC,
+) -> Response:
+    """Give a map as a picture, on the sheet that the address asks for.
+
+    `key` is what it depends on, besides revision, day, kind and sheet (`answers.kept`); `name`
+    is that of the file.
+    """
+    sheet = _asked_sheet()
+
+    def make() -> Body:
+        with _turn():
+            content = draw_choropleth(picture(), kind=kind, sheet=sheet)
+        return Body(content, _MEDIA_TYPES[kind], view.snapshot.revision, quality=4)
+
+    try:
+        body = kept(view, (*key, kind, sheet), make)
+    except _BusyError:
+        return _busy()
+    return _as_file(body, kind, name, cache)
+
+
+def _as_file(body: Body, kind: str, name: str, cache: str) -> Response:
+    response = answer(body, cache=cache)
+    shown = "inline" if kind in _SHOWN else "attachment"
+    response.headers["Content-Disposition"] = f'{shown}; filename="{name}"'
+    return response
+
+
+def file_name(figures: Figures, kind: FileKind, stem: str = "") -> str:
+    """Return a name that says what the file holds, in plain letters; `stem` begins it."""
     choice = figures.choice
     parts = [
-        _STEMS.get(kind, "abdeckung"),
+        stem or _STEMS.get(kind, "abdeckung"),
         choice.indicator_name if kind in _STEMS else "",
         _LEVEL_SLUGS[choice.level],
         slug(figures.region.name) if choice.area else "",
@@ -201,7 +238,9 @@ def _content(view: View, figures: Figures, kind: FileKind, sheet: str) -> bytes:
     if kind == "pdf":
         return _report(view, figures)
     picture = map_picture(view, figures)
-    return draw_choropleth(picture, kind=cast("ImageKind", kind), sheet=sheet)
+    dated = [f"{label}: {text}" for label, text in _state(figures.choice).items()]
+    noted = replace(picture, notes=[*dated, *picture.notes])
+    return draw_choropleth(noted, kind=cast("ImageKind", kind), sheet=sheet)
 
 
 def _table(view: View, figures: Figures, kind: ExportKind) -> bytes:

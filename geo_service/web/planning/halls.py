@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ from geo_service.siting import Candidates
 from geo_service.web.planning.query import CONTROL, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from geo_service.snapshot import Territory
     from geo_service.web.search import Located
@@ -59,14 +59,42 @@ _EXPECTED: Final = (
 class Halls:
     """The rooms of a list that can be candidates; `refused` says which cannot, and why.
 
-    `spots` are longitude and latitude (EPSG:4326) by id. `text` is the list again, as CSV,
-    so that a page can carry it.
+    `left_out` counts those that could, but that the question leaves out. `spots` are longitude
+    and latitude (EPSG:4326) by id. `text` is the list again, as CSV, so that a page can carry
+    it.
     """
 
     candidates: Candidates
     spots: Mapping[str, tuple[float, float]]
     refused: tuple[str, ...]
     text: str
+    left_out: int = 0
+
+    def asked_for(self, inside: Collection[str] | None, excluded: Collection[str]) -> Halls:
+        """Return the same list, with a word on each room that a question leaves out.
+
+        Parameters
+        ----------
+        inside
+            The municipalities that new places can be in; None: all.
+        excluded
+            Those that get none.
+        """
+        told = []
+        for label, ags in zip(self.candidates.labels, self.candidates.ags, strict=True):
+            if inside is not None and ags not in inside:
+                told.append(f"{label}: liegt nicht im gewählten Gebiet")
+            elif ags in excluded:
+                told.append(f"{label}: liegt in einer ausgeschlossenen Gemeinde")
+        return replace(self, refused=(*self.refused, *told), left_out=len(told))
+
+    @property
+    def usable(self) -> str:
+        """Say how many rooms are candidates, and of how many, where some are left out."""
+        count = len(self.spots)
+        if self.left_out:
+            return f"{german_number(count - self.left_out)} von {german_number(count)} Räumen"
+        return "1 Raum" if count == 1 else f"{german_number(count)} Räume"
 
 
 def read_halls(

@@ -65,14 +65,12 @@ def overview() -> Response:
     def make() -> Body:
         figures = figures_of(view.snapshot, choice, view.today)
         drawn = choropleth(view, figures)
-        state = asked_state(choice)
         return page_body(
             view,
             "planung/start.html",
             page=FiguresPage(figures),
             map=drawn,
-            state=state_label(state) if state else "",
-            loss=describe_loss(state) if state else "",
+            **_dated(choice),
         )
 
     return answer(kept(view, ("page", choice), make), cache=caching(choice))
@@ -140,6 +138,7 @@ def compare() -> Response:
                 *describe_choice(choice, {one.slug: one.name for one in view.snapshot.demands}),
             ],
             offered=[one for one in index.areas.values() if one.level != "gemeinde"],
+            **_dated(choice),
         )
 
     return answer(kept(view, ("compare", choice, pair), make), cache=caching(choice))
@@ -182,6 +181,15 @@ def asked_state(choice: Choice) -> StateSummary | None:
     """Return the dated state whose figures a choice asks for; None for the present."""
     states = the_site().view().snapshot.states if choice.state else ()
     return next((one for one in states if one.slug == choice.state), None)
+
+
+def _dated(choice: Choice) -> dict[str, str]:
+    """Return what pages say of a dated state: which it is, and what it has lost."""
+    state = asked_state(choice)
+    return {
+        "state": state_label(state) if state else "",
+        "loss": describe_loss(state) if state else "",
+    }
 
 
 def as_it_was(view: View, slug: str) -> View:

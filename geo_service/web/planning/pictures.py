@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from geo_service import maps
-from geo_service.classification import HATCHES, METHOD_NAMES, SEQUENTIAL
+from geo_service.classification import DIVERGING, HATCHES, METHOD_NAMES, SEQUENTIAL
 from geo_service.exports import LayerClass, LayerHatch, LayerStyle
 from geo_service.formats import german_date, german_number
 from geo_service.map_images import LegendClass, MapPicture, Overlay
 from geo_service.schema import KEY_COLUMN, METRIC_CRS, check_areas
-from geo_service.web.planning.figures import towns_inside
+from geo_service.web.planning.figures import UNKNOWN, towns_inside
 from geo_service.web.planning.summary import LEVEL_NAMES, describe_choice, describe_scenario
 
 if TYPE_CHECKING:
@@ -23,12 +23,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geo_service.schema import Areas, Level
+    from geo_service.web.planning.differences import Differences
     from geo_service.web.planning.figures import Figures
+    from geo_service.web.planning.query import Choice
     from geo_service.web.site import View
 
     Shapes = NDArray[np.object_]
 
-__all__ = ["areas_of", "layer_style", "map_picture", "metric_shapes", "picture_notes", "subtitle"]
+__all__ = [
+    "DifferenceMap",
+    "areas_of",
+    "difference_picture",
+    "layer_style",
+    "map_picture",
+    "metric_shapes",
+    "picture_notes",
+    "subtitle",
+]
 
 _COARSER: Final[dict[Level, Level]] = {
     "verbandsgemeinde": "kreis",
@@ -55,10 +66,54 @@ def map_picture(view: View, figures: Figures) -> MapPicture:
             for name, label, _ in figures.hatch_legend
             for hatch in (HATCHES[name],)
         ],
-        outlines=_outlines(view, figures),
+        outlines=_outlines(view, figures.choice),
         legend_title=figures.title,
         method=f"Dunkler heißt mehr Bedarf. Klassen: {METHOD_NAMES[figures.choice.method]}",
         notes=picture_notes(figures),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class DifferenceMap:
+    """A map of differences: what it is called, its areas with names and classes, its notes.
+
+    `choice` has level and area. `dotted` are the areas without a sure difference, under the
+    name `dotted_label`.
+    """
+
+    title: str
+    subtitle: str
+    choice: Choice
+    keys: Sequence[str]
+    names: Sequence[str]
+    differences: Differences
+    dotted: NDArray[np.bool_]
+    dotted_label: str
+    notes: Sequence[str]
+
+
+def difference_picture(view: View, drawn: DifferenceMap) -> MapPicture:
+    """Return the picture of a map of differences, in the colours and classes of the page."""
+    legend, shades = drawn.differences.legend, drawn.differences.shades
+    class_of = {entry.shade: number for number, entry in enumerate(legend)}
+    hatched = (("unknown", UNKNOWN, shades == 0), ("uncertain", drawn.dotted_label, drawn.dotted))
+    return MapPicture(
+        title=f"Unterschied: {drawn.title}",
+        subtitle=drawn.subtitle,
+        shapes=metric_shapes(view, drawn.choice.level, drawn.keys),
+        names=list(map(_short_name, drawn.names)),
+        index=np.array([class_of.get(shade, -1) for shade in shades.tolist()]),
+        classes=[LegendClass(one.label, DIVERGING[-one.shade], one.count) for one in legend],
+        overlays=[
+            Overlay(label, hatch.pattern, hatch.ink, hatch.ground, members)
+            for name, label, members in hatched
+            for hatch in (HATCHES[name],)
+            if members.any()
+        ],
+        outlines=_outlines(view, drawn.choice),
+        legend_title=drawn.title,
+        method="Braun heißt schlechter, grün heißt besser",
+        notes=drawn.notes,
     )
 
 
@@ -121,8 +176,7 @@ def areas_of(view: View, figures: Figures) -> Areas:
     return areas if bool(chosen.all()) else check_areas(areas[chosen].reset_index(drop=True))
 
 
-def _outlines(view: View, figures: Figures) -> Shapes:
-    choice = figures.choice
+def _outlines(view: View, choice: Choice) -> Shapes:
     coarser = _COARSER.get(choice.level)
     if coarser is None:
         return np.array([], dtype=object)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pyproj import Geod
 
-from geo_service.coverage import count_pairs, select_places
+from geo_service.coverage import select_places
 from geo_service.formats import german_distance, german_number
 from geo_service.scenarios import Scenario, ScenarioError, apply_scenario, scenario_pairs
 from geo_service.schema import Initiatives
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Change",
     "changes_of",
-    "check_size",
     "planned_places",
     "scenario_name",
     "town_names",
@@ -37,9 +36,6 @@ __all__ = [
 Kind: TypeAlias = Literal["neu", "verlegt", "ohne"]
 _GEOD: Final = Geod(ellps="GRS80")
 _UNKNOWN: Final = "Gemeinde unbekannt"
-
-MOST_PAIRS: Final = 50_000_000
-"""Pairs of people and place that a page measures, which takes some five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +80,6 @@ def planned_places(snapshot: Snapshot, choice: Choice, today: dt.date) -> Initia
         )
     except ScenarioError as error:
         raise AddressError(error.parameter, str(error)) from error
-
-
-def check_size(snapshot: Snapshot, choice: Choice, places: Initiatives, today: dt.date) -> None:
-    """Refuse what would take longer than a page may: a fine grid and a long radius.
-
-    Raises
-    ------
-    AddressError
-        If it would.
-    """
-    pairs = count_pairs(
-        places,
-        snapshot.terrain(choice.demand or None),
-        parameters=choice.parameters,
-        today=today,
-        enough=MOST_PAIRS,
-    )
-    if pairs > MOST_PAIRS:
-        raise AddressError(
-            "umkreis",
-            "Angabe „umkreis“: Bei so vielen Orten und so feinem Raster der Menschen dauert das zu"
-            " lange. Wählen Sie einen kleineren Umkreis oder weniger Orte.",
-        )
 
 
 def scenario_name(scenario: Scenario) -> str:

@@ -81,10 +81,17 @@ class Indicator(Column):
     need: Literal["low", "high"] = "low"
     full: str = ""
 
-    @property
-    def choice(self) -> str:
-        """Name it in a list to choose from, without the radius."""
-        return self.full.replace(" im Umkreis von {km} km", " im Umkreis").replace(", {km} km", "")
+    def title(self, radius_km: float, *, named: bool) -> str:
+        """Name it with its unit and radius; `named`: of other people than the population."""
+        return self._of(named).replace("{km}", plain_number(radius_km))
+
+    def choice(self, *, named: bool) -> str:
+        """Name it in a list to choose from, without the radius; `named` as for `title`."""
+        full = self._of(named)
+        return full.replace(" im Umkreis von {km} km", " im Umkreis").replace(", {km} km", "")
+
+    def _of(self, named: bool) -> str:
+        return self.full.replace("Einwohnerinnen und Einwohner", "Menschen") if named else self.full
 
 
 INDICATORS: Final[Mapping[str, Indicator]] = {
@@ -252,6 +259,11 @@ class Choice:
         )
 
     @property
+    def precision_name(self) -> str:
+        """Return what addresses call the least precision."""
+        return next((n for n, (v, _) in PRECISION_NAMES.items() if v == self.precision), "gemeinde")
+
+    @property
     def sort_column(self) -> Column:
         """Return what the table is sorted by."""
         return COLUMNS[self.sort or self.indicator_name]
@@ -354,7 +366,6 @@ def read_pair(args: MultiDict[str, str], *, areas: Collection[str]) -> tuple[str
 def query_pairs(choice: Choice) -> list[tuple[str, str]]:
     """Return the parameters of a choice in a fixed order, defaults left out."""
     usual = Choice()
-    precision = next(n for n, (value, _) in PRECISION_NAMES.items() if value == choice.precision)
     order = next((name for name, down in _ORDER.items() if down is choice.descending), "")
     pairs = [
         ("ebene", choice.level if choice.level != usual.level else ""),
@@ -362,7 +373,7 @@ def query_pairs(choice: Choice) -> list[tuple[str, str]]:
         ("umkreis", plain_number(choice.radius_km) if choice.radius_km != usual.radius_km else ""),
         *(("art", kind) for kind in choice.kinds),
         *(("thema", theme) for theme in choice.themes),
-        ("genauigkeit", precision if choice.precision else ""),
+        ("genauigkeit", choice.precision_name if choice.precision else ""),
         ("aktuell", str(choice.current_months or "")),
         ("gebiet", choice.area),
         ("bedarf", choice.demand),

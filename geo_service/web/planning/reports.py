@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from geo_service.formats import german_date, german_number, german_percent
+from geo_service.formats import german_date, german_number, percent_text
 from geo_service.report import Cell, Heading, Report, Section
 from geo_service.web.planning.figures import JUDGEMENT_TEXTS
 from geo_service.web.planning.pictures import subtitle
@@ -155,7 +155,7 @@ def _uncertainty(figures: Figures) -> Section:
     pairs = [("Orte", german_number(places))]
     for label, column, meaning in parts:
         count = int(whole[column])
-        share = f" ({german_percent(count / places, 0)})" if places else ""
+        share = f" ({percent_text(count / places, 0)})" if places else ""
         pairs.append((label, f"{german_number(count)}{share}: {meaning}"))
     for name, count in figures.judged.items():
         pairs.append((f"Urteil: {JUDGEMENT_TEXTS[name]}", _areas(count)))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
+import numpy as np
 from flask import redirect, render_template, request, url_for
 
 from geo_service.coverage import select_places
+from geo_service.errors import NotFoundError
+from geo_service.map_images import IMAGE_KINDS
 from geo_service.names import fold, latin_digits
 from geo_service.scenarios import (
     AddedPlace,
@@ -18,9 +21,16 @@ from geo_service.scenarios import (
     scenario_pairs,
 )
 from geo_service.web.answers import HTML, Body, answer
-from geo_service.web.planning.answers import PRIVATE
+from geo_service.web.planning.answers import PRIVATE, caching
 from geo_service.web.planning.figures import area_index, figures_of, towns_inside
+from geo_service.web.planning.files import answer_picture, file_name
 from geo_service.web.planning.pages import asked_choice, choropleth, planning
+from geo_service.web.planning.pictures import (
+    DifferenceMap,
+    difference_picture,
+    picture_notes,
+    subtitle,
+)
 from geo_service.web.planning.query import Choice, query_string
 from geo_service.web.planning.scenario_difference import ScenarioPage, as_json, difference_json
 from geo_service.web.queries import AddressError
@@ -115,6 +125,24 @@ def scenario_values() -> Response:
     return answer(body, cache=PRIVATE)
 
 
+@planning.get("/szenario/export.<kind>")
+def export_scenario(kind: str) -> Response:
+    """Give the map of the differences as a picture."""
+    if kind not in IMAGE_KINDS:
+        raise NotFoundError(f"Diese Art von Datei gibt es nicht: {', '.join(IMAGE_KINDS)}.")
+    view, choice = asked_choice()
+    choice = choice.measured
+    page = _page(view, choice)
+    return answer_picture(
+        view,
+        kind,
+        lambda: difference_picture(view, _drawn(page)),
+        key=("scenario picture", choice),
+        name=file_name(page.figures, kind, "unterschied"),
+        cache=caching(choice),
+    )
+
+
 @planning.get("/szenario/orte.json")
 def scenario_places() -> Response:
     """Give the places of today that count in a choice: id, name, lon, lat (EPSG:4326)."""
@@ -125,12 +153,29 @@ def scenario_places() -> Response:
         return Body(as_json(_places(view, choice)), "application/json", view.snapshot.revision, 5)
 
     key = ("planning places", view.today, choice.parameters, choice.area)
-    return answer(view.snapshot.derive(key, make))
+    return answer(view.snapshot.keep_answer(key, make))
 
 
 def _page(view: View, choice: Choice) -> ScenarioPage:
     planned = figures_of(view.snapshot, choice, view.today)
     return ScenarioPage(figures_of(view.snapshot, choice.today, view.today), planned)
+
+
+def _drawn(page: ScenarioPage) -> DifferenceMap:
+    """Return what the picture of the map shows."""
+    figures = page.figures
+    keys = figures.coverage["key"].tolist()
+    return DifferenceMap(
+        title=figures.title,
+        subtitle=subtitle(figures),
+        choice=figures.choice,
+        keys=keys,
+        names=[figures.name(key) for key in keys],
+        differences=page.difference.classes,
+        dotted=np.zeros(len(keys), dtype=bool),
+        dotted_label="",
+        notes=picture_notes(figures),
+    )
 
 
 def _places(view: View, choice: Choice) -> dict[str, object]:

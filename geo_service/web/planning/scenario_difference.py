@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from geo_service.classification import HATCHES
-from geo_service.formats import german_number, german_percent
+from geo_service.formats import german_number, number_text, percent_text
 from geo_service.web.planning.differences import (
     difference_text,
     difference_unit,
+    difference_with_unit,
     differences_of,
 )
 from geo_service.web.planning.figures import (
     JUDGEMENT_TEXTS,
     as_judgement,
-    number_text,
     range_text,
     scaled,
     value_text,
@@ -36,6 +36,7 @@ from geo_service.web.planning.tables import (
     FiguresPage,
     cells,
     named_areas,
+    noted,
 )
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Difference:
             indicator.label,
             cells(self.today.whole, indicator)[0],
             cells(self.planned.whole, indicator)[0],
-            _with_unit(then - now, indicator),
+            difference_with_unit(then - now, indicator),
         )
 
     @cached_property
@@ -184,15 +185,16 @@ class Difference:
         where = region_phrase(self.planned.region)
         if more != more:
             return f"{with_these}: Wie viele Menschen {where} erreicht werden, ist nicht bekannt."
-        shares = [german_percent(row["share_reached"], 1, missing="–") for row in (then, now)]
-        counts = [german_number(row["people_reached"]) for row in (then, now)]
+        shares = [percent_text(row["share_reached"], missing="–") for row in (then, now)]
+        counts = [number_text(row["people_reached"]) for row in (then, now)]
         if not more:
             return (
                 f"{with_these} ändert sich {where} nicht, wie viele Menschen {near} erreichen:"
                 f" {counts[0]} ({shares[0]})."
             )
-        much = f"{number_text(abs(more), 0)} {'Mensch' if abs(more) == 1 else 'Menschen'}"
-        verb = "erreicht" if abs(more) == 1 else "erreichen"
+        number = number_text(abs(more))
+        much = f"{number} {'Mensch' if number == '1' else 'Menschen'}"
+        verb = "erreicht" if number == "1" else "erreichen"
         return (
             f"{with_these} {verb} {where} {much} {'mehr' if more > 0 else 'weniger'} {near}:"
             f" {counts[0]} ({shares[0]}) statt {counts[1]} ({shares[1]})."
@@ -325,7 +327,7 @@ def difference_json(page: ScenarioPage, html: str, said: str) -> dict[str, Any]:
     """Return what the script of the page needs after a change: areas, markers, new pieces."""
     difference, figures = page.difference, page.figures
     indicator = page.choice.indicator
-    unchanged = _with_unit(0.0, indicator)
+    unchanged = difference_with_unit(0.0, indicator)
     columns = (
         named_areas(figures.areas, tuple(figures.coverage["key"].tolist())),
         difference.values.tolist(),
@@ -333,6 +335,7 @@ def difference_json(page: ScenarioPage, html: str, said: str) -> dict[str, Any]:
         figures.values.tolist(),
         difference.classes.shades.tolist(),
         figures.coverage["judgement"].tolist(),
+        figures.coverage["municipalities_unknown"].tolist(),
     )
     verdicts = {name: number for number, name in enumerate(JUDGEMENT_TEXTS)}
     return {
@@ -348,14 +351,15 @@ def difference_json(page: ScenarioPage, html: str, said: str) -> dict[str, Any]:
             [
                 key,
                 name,
-                unchanged if shade == _SAME else _with_unit(value, indicator),
+                unchanged if shade == _SAME else difference_with_unit(value, indicator),
                 _both(before, after, indicator) if shade != _SAME else "",
                 shade,
                 0 if shade else 1,
                 verdicts[judgement],
                 drills,
+                *noted(unknown_note(unknown, page.choice.level)),
             ]
-            for (key, name, drills), value, before, after, shade, judgement in zip(
+            for (key, name, drills), value, before, after, shade, judgement, unknown in zip(
                 *columns, strict=True
             )
         ],
@@ -392,12 +396,6 @@ def _marker(number: int, change: Change) -> dict[str, Any]:
         "lon": None if change.lon != change.lon else change.lon,
         "lat": None if change.lat != change.lat else change.lat,
     }
-
-
-def _with_unit(value: float, indicator: Indicator) -> str:
-    text = difference_text(value, indicator)
-    unit = difference_unit(indicator) if value == value else ""
-    return " ".join(filter(None, (text, unit)))
 
 
 def _both(before: float, after: float, indicator: Indicator) -> str:

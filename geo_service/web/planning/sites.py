@@ -30,6 +30,7 @@ from geo_service.siting import (
 )
 from geo_service.web.planning.figures import (
     area_index,
+    check_demand,
     describe_people,
     people_of,
     territory_key,
@@ -37,6 +38,7 @@ from geo_service.web.planning.figures import (
 )
 from geo_service.web.planning.planned import planned_places, town_names
 from geo_service.web.planning.query import refuse
+from geo_service.web.planning.sizes import check_pairs, count_pairs, is_large, is_slow
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -75,19 +77,6 @@ TIME_LIMIT_S: Final = 5.0
 _WAIT_S: Final = 0.2
 _MORE: Final = 5
 _LEAST_CURVE: Final = 10
-_SLOW_PAIRS: Final = 8_000_000
-_FEW_PLACES: Final = 5
-_FEW_PLACES_PAIRS: Final = 1_000_000
-_MOST_MEDIAN_PAIRS: Final = 30_000_000
-"""Points times candidates. Beyond, p-median takes longer than a page may: from few places
-nearly every pair counts (2,300 x 2,300 take 1 to 3 s), from many only those near by."""
-
-_LARGE_PAIRS: Final = 2_000_000
-_MOST_PAIRS: Final = 8_000_000
-"""Pairs of a point and a candidate that siting weighs (`_Question.pairs`). From the first on even
-the quick way may take seconds: one at a time, without the curve. Beyond the second it is longer
-than a page may take."""
-
 _one_at_a_time: Final = threading.BoundedSemaphore(1)
 _one_large: Final = threading.BoundedSemaphore(1)
 
@@ -217,7 +206,7 @@ class _Question:
     @property
     def is_large(self) -> bool:
         """Whether even the quick way may take seconds."""
-        return self.pairs > _LARGE_PAIRS
+        return is_large(self.pairs)
 
 
 def solve_sites(
@@ -256,7 +245,8 @@ def solve_sites(
     make = partial(_solve, snapshot, choice, today, halls, charge)
     if halls is not None or not choice.base.kept:
         return make()
-    return snapshot.derive(("sites", choice, today), make)
+    keep = snapshot.derive if choice.exact else snapshot.keep_answer  # seconds, milliseconds
+    return keep(("sites", choice, today), make)
 
 
 def places_json(snapshot: Snapshot, choice: SitingChoice, today: dt.date) -> bytes:
@@ -286,7 +276,7 @@ def _solve(
 ) -> SiteFigures:
     question = _question(snapshot, choice, today, halls)
     problem = question.problem
-    slow = _is_slow(choice, problem)
+    slow = is_slow(choice, problem, question.pairs)
     if slow and not choice.exact:
         raise SlowError("pmedian: takes seconds with so many pairs of points and candidates")
     if question.is_large:
@@ -313,28 +303,6 @@ def _turn(room: threading.BoundedSemaphore) -> Iterator[None]:
         room.release()
 
 
-def _is_slow(choice: SitingChoice, problem: SitingProblem) -> bool:
-    """Whether even the quick way takes seconds.
-
-    Raises
-    ------
-    AddressError
-        If it would take longer than a page may.
-    """
-    if choice.objective != "pmedian":
-        return False
-    pairs = len(problem.people) * len(problem.candidates.ids)
-    if pairs > _MOST_MEDIAN_PAIRS:
-        raise refuse(
-            "ziel",
-            "eine kleinere Aufgabe für „entfernung“: Wählen Sie ein Gebiet, oder das Ziel"
-            " „erreichen“",
-            choice.objective_name,
-        )
-    few = len(problem.existing_xy_m) < _FEW_PLACES
-    return pairs > (_FEW_PLACES_PAIRS if few else _SLOW_PAIRS)
-
-
 # ------------------------------------------------------------------------------ the question
 
 
@@ -342,6 +310,7 @@ def _question(
     snapshot: Snapshot, choice: SitingChoice, today: dt.date, halls: Halls | None
 ) -> _Question:
     base, territory = choice.base, snapshot.territory
+    check_demand(snapshot, base)
     terrain = snapshot.terrain(base.demand or None)
     reach = _reach(snapshot, choice.base, today)
     candidates, spots = _candidates(territory) if halls is None else (halls.candidates, halls.spots)
@@ -365,13 +334,8 @@ def _question(
     _check_solvable(choice, problem, halls)
     ags = terrain.population.ags.astype(str)
     here = np.ones(len(ags), dtype=bool) if counts is None else np.isin(ags, sorted(counts))
-    pairs = _pairs(choice, problem, reach.nearest.length_m[here])
-    if choice.objective != "pmedian" and pairs > _MOST_PAIRS:
-        raise refuse(
-            "umkreis",
-            "eine kleinere Aufgabe: ein kleinerer Umkreis oder ein Gebiet",
-            f"{choice.base.radius_km:g} km",
-        )
+    pairs = count_pairs(choice, problem, reach.nearest.length_m[here])
+    check_pairs(choice, pairs)
     return _Question(problem, reach, here, spots, pairs)
 
 
@@ -387,7 +351,7 @@ def _reach(snapshot: Snapshot, base: Choice, today: dt.date) -> Reach:
         )
 
     key = ("reach", base.parameters, today, base.demand)
-    return snapshot.derive(key, make) if base.kept else make()
+    return snapshot.keep_answer(key, make) if base.kept else make()
 
 
 def _candidates(territory: Territory) -> tuple[Candidates, Mapping[str, tuple[float, float]]]:
@@ -423,22 +387,6 @@ def _check_solvable(choice: SitingChoice, problem: SitingProblem, halls: Halls |
     if not set(problem.candidates.ids) - problem.excluded:
         name = "datei" if halls is not None else "ausser"
         raise refuse(name, "mindestens ein möglicher Standort im Gebiet", "keiner")
-
-
-def _pairs(choice: SitingChoice, problem: SitingProblem, nearest_m: Floats) -> int:
-    """Count the pairs of point and candidate that siting weighs, or more where they are few.
-
-    Those are all for p-median, else those within the radius of people whom no place reaches.
-    """
-    candidates = problem.candidates
-    if choice.objective == "pmedian":
-        return len(problem.people) * len(candidates.ids)
-    needy = (problem.people > 0) & (nearest_m > problem.radius_m)
-    most = int(needy.sum()) * len(candidates.ids)
-    if most <= _LARGE_PAIRS:
-        return most
-    points = cKDTree(problem.demand_xy_m[needy])
-    return int(points.count_neighbors(cKDTree(candidates.xy_m), problem.radius_m))
 
 
 # ------------------------------------------------------------------------------- the figures
@@ -597,7 +545,7 @@ def _curve_beyond(
 
     if halls is not None or not choice.base.kept:
         return make()
-    return snapshot.derive(("sites curve", replace(choice.quick, sites=count), today), make)
+    return snapshot.keep_answer(("sites curve", replace(choice.quick, sites=count), today), make)
 
 
 def _told(known: Iterable[float], result: SitingResult, asked: int) -> Iterable[Step]:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from geo_service import maps
 from geo_service.errors import NotFoundError
 from geo_service.exports import MEDIA_TYPES, ExportKind, render_table
-from geo_service.formats import german_distance, german_number, german_percent
+from geo_service.formats import german_distance, number_text, percent_text
 from geo_service.names import slug
 from geo_service.scenarios import MAX_CHANGES, MAX_NAME, scenario_pairs
 from geo_service.schema import CATEGORY_GROUPS, THEMES
@@ -25,7 +25,7 @@ from geo_service.web.limits import charge
 from geo_service.web.place_pages import public_address
 from geo_service.web.places import GROUP_NAMES
 from geo_service.web.planning.answers import caching, kept, packed_borders, page_body, page_bounds
-from geo_service.web.planning.figures import area_index, number_text
+from geo_service.web.planning.figures import area_index, towns_inside
 from geo_service.web.planning.halls import MAX_BYTES, MAX_ROWS, Halls, read_halls
 from geo_service.web.planning.pages import planning
 from geo_service.web.planning.query import (
@@ -60,6 +60,7 @@ from geo_service.web.planning.siting_words import (
     file_columns,
     file_table,
     metres_text,
+    origin_text,
     sites_json,
     summarise_sites,
     tie_text,
@@ -161,8 +162,7 @@ class SitingPage:
     @property
     def precision(self) -> str:
         """Return the least precision as the form has it."""
-        chosen = self.choice.base.precision
-        return next(name for name, (value, _) in PRECISION_NAMES.items() if value == chosen)
+        return self.choice.base.precision_name
 
     @property
     def single_kinds(self) -> bool:
@@ -246,6 +246,15 @@ class SitingPage:
         return self.answered.rows[:_SHOWN]
 
     @property
+    def order(self) -> str:
+        """Say in which order the places stand, to go on after their number."""
+        if len(self.answered.rows) < 2:
+            return ""
+        forced = {row.forced for row in self.answered.rows}
+        order = "in der Reihenfolge ihres Gewinns"
+        return f", gesetzte zuerst, jeweils {order}" if len(forced) > 1 else f" {order}"
+
+    @property
     def gain_head(self) -> str:
         """Return the heading of what a place brings."""
         return "Weg kürzer um" if self.answered.is_distance else "Menschen neu erreicht"
@@ -265,17 +274,16 @@ class SitingPage:
         """Write what holds afterwards."""
         if self.answered.is_distance:
             return german_distance(value, missing="–")
-        return german_percent(value, 1)
+        return percent_text(value)
 
     def origins(self, row: SiteRow) -> tuple[str, int]:
         """Name where a place's people live, and say how many more municipalities there are."""
-        told = [f"{one.name} ({german_number(one.people)})" for one in row.origins]
+        told = list(map(origin_text, row.origins))
         return ", ".join(told[:_SHOWN_ORIGINS]), max(0, len(told) - _SHOWN_ORIGINS)
 
     def all_origins(self, row: SiteRow) -> str:
         """Name all municipalities of a place's people beyond the first."""
-        rest = row.origins[_SHOWN_ORIGINS:]
-        return ", ".join(f"{one.name} ({german_number(one.people)})" for one in rest)
+        return ", ".join(map(origin_text, row.origins[_SHOWN_ORIGINS:]))
 
     def tie(self, tie: Tie) -> str:
         """Say what standing in for a place costs."""
@@ -439,6 +447,10 @@ def _asked() -> tuple[View, SitingChoice, Halls | None]:
     towns = view.snapshot.territory.municipalities
     names = dict(zip(towns["ags"], towns["name"], strict=True))
     choice = read_siting(args, base, names=names, locate=view.search.locate)
+    if halls is not None:
+        territory = view.snapshot.territory
+        inside = set(towns_inside(territory, base.area)["ags"]) if base.area else None
+        halls = halls.asked_for(inside, choice.excluded)
     return view, choice, halls
 
 

@@ -11,9 +11,14 @@ import pandas as pd
 import shapely
 
 from geo_service.exports import Column
-from geo_service.formats import german_distance, german_number, german_percent
+from geo_service.formats import (
+    german_distance,
+    german_number,
+    german_percent,
+    number_text,
+    percent_text,
+)
 from geo_service.schema import WGS84
-from geo_service.web.planning.figures import number_text
 from geo_service.web.planning.query import plain_number
 from geo_service.web.planning.sites import TIME_LIMIT_S
 from geo_service.web.planning.siting_choice import OBJECTIVES
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geo_service.schema import Areas
-    from geo_service.web.planning.sites import SiteFigures, SiteRow, Span, Tie
+    from geo_service.web.planning.sites import Origin, SiteFigures, SiteRow, Tie
 
 __all__ = [
     "describe_proof",
@@ -33,6 +38,7 @@ __all__ = [
     "file_row",
     "file_table",
     "metres_text",
+    "origin_text",
     "plain_answer",
     "sites_json",
     "summarise_sites",
@@ -87,8 +93,8 @@ def describe_reliability(figures: SiteFigures) -> tuple[str, ...]:
         f"{many} vorhandenen Orten sind nur grob verortet. Wer heute schon erreicht ist, ist"
         " deshalb unsicher."
     ]
-    if figures.rows and _differs(figures.gain):
-        low, high = (_amount(bound, figures) for bound in (figures.gain.low, figures.gain.high))
+    low, high = (_amount(bound, figures) for bound in (figures.gain.low, figures.gain.high))
+    if figures.rows and low != high:
         verb = "verkürzen sie den Weg um" if figures.is_distance else "erreichen die neuen Orte"
         new = "" if figures.is_distance else " Menschen neu"
         said.append(
@@ -116,7 +122,7 @@ def describe_question(figures: SiteFigures) -> dict[str, str]:
     if figures.halls is None:
         stood = f"Sitze von {german_number(figures.candidates)} Gemeinden"
     else:
-        stood = f"eigene Liste, {german_number(figures.candidates)} Räume"
+        stood = f"eigene Liste, {figures.halls.usable}"
     return {
         "Ziel": goal,
         **number,
@@ -132,6 +138,16 @@ def describe_question(figures: SiteFigures) -> dict[str, str]:
         "Verfahren": _method(figures),
         "Güte": describe_proof(figures) or "keine Angabe",
     }
+
+
+def origin_text(origin: Origin) -> str:
+    """Name a municipality with the people it has there.
+
+    >>> from geo_service.web.planning.sites import Origin
+    >>> origin_text(Origin("07131001", "Adenau", 0.4))
+    'Adenau (0,4)'
+    """
+    return f"{origin.name} ({number_text(origin.people)})"
 
 
 def tie_text(tie: Tie, *, is_distance: bool) -> str:
@@ -194,7 +210,7 @@ def _fewest_sites(figures: SiteFigures) -> tuple[str, ...]:
     where = region_phrase(figures.counted_in)
     near = f"einen Ort im Umkreis von {radius} Kilometern (Luftlinie)"
     if not result.target_met:
-        most = german_percent(result.attainable_share, 1, down=True)
+        most = percent_text(result.attainable_share, down=True)
         return (
             f"{share} sind so nicht erreichbar: Auch mit einem Ort an jedem möglichen Standort"
             f" hätten {where} höchstens {most} der Menschen {near}.",
@@ -247,7 +263,7 @@ def _no_more(figures: SiteFigures, what: str) -> str:
 def _shares(figures: SiteFigures) -> str:
     where = region_phrase(figures.counted_in)
     spans = (figures.before, figures.after)
-    before, after = (german_percent(span.value / figures.people, 1) for span in spans)
+    before, after = (percent_text(span.value / figures.people) for span in spans)
     fewer, more = (number_text(span.value, 0) for span in spans)
     whole = number_text(figures.people, 0)
     if before == after:
@@ -268,10 +284,6 @@ def _enough(count: int) -> str:
     if count == 1:
         return "Dafür genügt der eine Ort der Tabelle."
     return f"Dafür genügen die {german_number(count)} Orte der Tabelle."
-
-
-def _differs(span: Span) -> bool:
-    return span.low == span.low and german_number(span.low) != german_number(span.high)
 
 
 def _amount(value: float, figures: SiteFigures) -> str:
@@ -312,7 +324,7 @@ def file_columns(figures: SiteFigures) -> Mapping[str, Column]:
     return {
         "key": Column("Kennung", "Amtlicher Gemeindeschlüssel, oder Nummer der eigenen Liste"),
         "name": Column("Standort", "Gemeinde, oder Raum der eigenen Liste", width=34),
-        "number": Column("Nr.", "Reihenfolge nach dem, was ein Ort bringt", width=6),
+        "number": Column("Nr.", "Gesetzte zuerst, dann nach dem, was ein Ort bringt", width=6),
         "ags": Column("Gemeindeschlüssel", "Gemeinde, in der er steht"),
         "within": Column("Liegt in", "Verbandsgemeinde und Kreis", width=40),
         "lon": Column("Länge", "geografische Länge in Grad (WGS 84)", 6, degrees),
@@ -343,7 +355,7 @@ def file_row(row: SiteRow, *, is_distance: bool) -> tuple[Any, ...]:
         _known(row.gain),
         _known(row.people),
         _known(row.after),
-        "; ".join(f"{one.name} ({german_number(one.people)})" for one in row.origins) or None,
+        "; ".join(map(origin_text, row.origins)) or None,
         "; ".join(f"{tie.name} ({tie_text(tie, is_distance=is_distance)})" for tie in row.ties)
         or None,
     )

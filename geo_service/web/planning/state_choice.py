@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from werkzeug.datastructures import MultiDict
 
 from geo_service.coverage import METHOD
-from geo_service.formats import german_date, german_number, german_percent
+from geo_service.formats import german_date, german_number, german_percent, last_months
 from geo_service.snapshot import CURRENT, parameters_of
 from geo_service.web.planning.query import (
     PRECISION_NAMES,
@@ -21,15 +21,17 @@ from geo_service.web.planning.query import (
 from geo_service.web.queries import AddressError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from geo_service.store import StateSummary
 
 __all__ = [
     "StateChoice",
     "choice_of",
+    "describe_absence",
     "describe_loss",
     "describe_state",
+    "may_differ",
     "read_states",
     "shown_of",
     "state_label",
@@ -127,7 +129,8 @@ def describe_state(state: StateSummary) -> str:
     if parameters.minimum_precision:
         said.append(dict(PRECISION_NAMES.values())[parameters.minimum_precision])
     if parameters.current_within_months:
-        said.append(f"in {parameters.current_within_months} Monaten bestätigt")
+        span = last_months(parameters.current_within_months)
+        said.append(f"{span} angegeben oder bestätigt")
     if parameters.gap_share != usual.gap_share:
         said.append(f"Lücke unter {german_percent(parameters.gap_share, 0)}")
     if state.people:
@@ -137,7 +140,7 @@ def describe_state(state: StateSummary) -> str:
 
 def choice_of(state: StateSummary) -> Choice | None:
     """Return the choice whose figures are those published; None where no address leads to them."""
-    if state.erased or state.method != METHOD:
+    if may_differ(state):
         return None
     parameters = parameters_of(state)
     choice = Choice(
@@ -152,8 +155,18 @@ def choice_of(state: StateSummary) -> Choice | None:
         read = read_choice(MultiDict(query_pairs(choice)), areas=(), states=[state.slug])
     except AddressError:
         return None
-    ordered = replace(parameters, categories=choice.categories, themes=choice.themes)
+    ordered = replace(
+        parameters,
+        radius_m=round(parameters.radius_m, 3),
+        categories=choice.categories,
+        themes=choice.themes,
+    )
     return choice if read == choice and choice.parameters == ordered else None
+
+
+def may_differ(state: StateSummary) -> bool:
+    """Say whether a state measured again may have other figures than those published."""
+    return state.erased > 0 or state.method != METHOD
 
 
 def state_label(state: StateSummary) -> str:
@@ -161,17 +174,34 @@ def state_label(state: StateSummary) -> str:
     return f"„{state.name}“ vom {german_date(state.today)}"
 
 
-def describe_loss(state: StateSummary) -> str:
+def describe_loss(state: StateSummary, *, by_name: bool = False) -> str:
     """Say why a state measured again may have other figures than those published, else nothing."""
+    itself, of_it = ("er", "diesem Stand") if not by_name else (f"„{state.name}“",) * 2
+    said = f"Hier ist {itself} neu gemessen; die veröffentlichten Zahlen können andere sein."
+    return " ".join([*_reasons(state, of_it), said]) if may_differ(state) else ""
+
+
+def describe_absence(state: StateSummary, boundaries: Mapping[str, str]) -> str:
+    """Say why no page has the figures of a state; empty where `choice_of` leads to one."""
+    if state.boundaries != boundaries:
+        return "In anderen Grenzen gemessen: Hier lassen sich seine Zahlen nicht zeigen."
+    if may_differ(state):
+        said = "Neu gemessen können seine Zahlen andere sein als die veröffentlichten."
+        return " ".join([*_reasons(state, "diesem Stand"), said])
+    if choice_of(state):
+        return ""
+    short = parameters_of(state).radius_m < 100
+    return f"So misst keine Seite{': Der kürzeste Umkreis ist dort 0,1 km' if short else ''}."
+
+
+def _reasons(state: StateSummary, named: str) -> list[str]:
+    """Say why the published figures may be others."""
     reasons = []
     if state.erased:
-        reasons.append(f"Aus diesem Stand {were_erased(state.erased)} gelöscht.")
+        reasons.append(f"Aus {named} {were_erased(state.erased)} gelöscht.")
     if state.method != METHOD:
         reasons.append("Die Methode hat sich seither geändert.")
-    if not reasons:
-        return ""
-    said = "Hier ist er neu gemessen; die veröffentlichten Zahlen können andere sein."
-    return " ".join([*reasons, said])
+    return reasons
 
 
 def were_erased(count: int) -> str:

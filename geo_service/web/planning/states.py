@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-from geo_service.changes import CROSSING_NAMES, KIND_NAMES, KINDS, PART_NAMES, PARTS
+from geo_service.changes import CROSSING_NAMES, KIND_NAMES, KINDS, PART_NAMES, PARTS, RANGED
 from geo_service.changes import INDICATORS as MEASURED
 from geo_service.coverage import METHOD
 from geo_service.errors import NotFoundError
 from geo_service.exports import Column
-from geo_service.formats import german_date, german_number, german_percent
+from geo_service.formats import NOISE, german_date, german_number, number_text, percent_text
 from geo_service.schema import KEY_COLUMN, check_areas
 from geo_service.snapshot import compare, parameters_of
 from geo_service.web.planning.differences import (
     Differences,
+    between_differences,
+    difference_range,
     difference_text,
     difference_unit,
     differences_of,
 )
 from geo_service.web.planning.figures import (
+    UNKNOWN,
     area_index,
+    between_text,
+    range_text,
     territory_key,
     towns_inside,
     value_text,
@@ -34,13 +39,19 @@ from geo_service.web.planning.query import (
     LEVEL_OF_LENGTH,
     plain_number,
 )
-from geo_service.web.planning.state_choice import StateChoice, describe_state, were_erased
-from geo_service.web.planning.summary import listed, region_phrase
+from geo_service.web.planning.state_choice import (
+    StateChoice,
+    describe_loss,
+    describe_state,
+    were_erased,
+)
+from geo_service.web.planning.summary import listed, region_phrase, unknown_note
+from geo_service.web.planning.tables import Cell
 from geo_service.web.queries import AddressError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +59,7 @@ if TYPE_CHECKING:
     from geo_service.coverage import CoverageParameters
     from geo_service.schema import Areas
     from geo_service.snapshot import Snapshot, SnapshotHolder
+    from geo_service.store import StateSummary
     from geo_service.web.areas import Area
     from geo_service.web.planning.query import Indicator
 
@@ -57,14 +69,20 @@ __all__ = [
     "CHANGED_COLUMNS",
     "EXPORT_COLUMNS",
     "PART_MEANINGS",
+    "UNSURE",
     "StateComparison",
-    "cell_texts",
+    "cells_of",
     "compare_dated",
     "crossing_cause",
+    "people_unknown",
     "record_rows",
 ]
 
+UNSURE: Final = "innerhalb der Unsicherheit"
+"""What is said of a difference within whose range there is none at all."""
+
 _NAMED: Final = 5
+_LAYOUTS: Final = "9 von 10 durchgerechneten Lagen der nur grob verorteten Orte"
 
 
 def compare_dated(
@@ -140,7 +158,12 @@ class StateComparison:
     @property
     def title(self) -> str:
         """Name the indicator with its unit and radius."""
-        return self.indicator.full.replace("{km}", self.radius)
+        return self.indicator.title(self.parameters.radius_m / 1000, named=self.named)
+
+    @property
+    def named(self) -> bool:
+        """Whether others than the population are counted."""
+        return bool(self.choice.old.people)
 
     @property
     def unit(self) -> str:
@@ -202,6 +225,24 @@ class StateComparison:
         shades = self.differences.shades
         return np.asarray((shades != 0) & (shades != _SAME) & (real == _SAME), dtype=bool)
 
+    @property
+    def has_ranges(self) -> bool:
+        """Whether roughly located places make the indicator uncertain."""
+        return self.indicator.column in RANGED
+
+    @cached_property
+    def unsure(self) -> NDArray[np.bool_]:
+        """Return which areas differ, but with no difference at all within the range of it."""
+        if not self.has_ranges:
+            return np.zeros(len(self.table), dtype=bool)
+        found = self.table[f"{self.indicator.column}_unsure"].to_numpy(bool, na_value=False)
+        return found & ~np.isin(self.differences.shades, (0, _SAME))
+
+    @cached_property
+    def doubtful(self) -> NDArray[np.bool_]:
+        """Return which areas differ without a sure change on the spot: they are dotted."""
+        return self.data_only | self.unsure
+
     @cached_property
     def order(self) -> NDArray[np.intp]:
         """Return the row numbers: crossed the threshold first, then the largest differences."""
@@ -232,7 +273,9 @@ class StateComparison:
     @cached_property
     def summary(self) -> tuple[str, ...]:
         """Say in sentences what changed: the records, the people, the threshold."""
-        return tuple(filter(None, (self._say_records(), self._say_people(), self._say_threshold())))
+        people = " ".join(filter(None, (self._say_people(), self._say_range())))
+        said = (self._say_records(), people, self._say_unsure(), self._say_threshold())
+        return tuple(filter(None, said))
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
@@ -270,22 +313,52 @@ class StateComparison:
     def _say_people(self) -> str:
         row = self.whole
         change = row["people_reached_change"]
-        shares = [german_percent(row[f"share_reached_{side}"], 1) for side in ("old", "new")]
+        shares = [percent_text(row[f"share_reached_{side}"]) for side in ("old", "new")]
         if change != change or not all(shares):
             return ""
-        number = german_number(abs(change))
+        number = number_text(abs(change))
         within = f"einen Ort im Umkreis von {self.radius} Kilometern (Luftlinie)"
         where = region_phrase(self.region)
         where = where[0].upper() + where[1:]
         count = german_number(row["places_new"])
         counted = "ist 1 Ort" if count == "1" else f"sind {count} Orte"
         places = f"Gezählt {counted}, vorher {german_number(row['places_old'])}."
-        if number == "0":
-            return f"{where} haben so viele Menschen {within} wie vorher ({shares[1]}). {places}"
+        if abs(change) < NOISE:
+            share = " statt ".join(dict.fromkeys(reversed(shares)))
+            return f"{where} haben so viele Menschen {within} wie vorher ({share}). {places}"
         more = "mehr" if change > 0 else "weniger"
         have = "hat 1 Mensch" if number == "1" else f"haben {number} Menschen"
         said = f"{where} {have} {more} {within}: {shares[1]} statt {shares[0]}."
         return " ".join(filter(None, (said, _say_parts(row), places)))
+
+    def _say_range(self) -> str:
+        """Say how sure the difference in the people reached is; nothing where nothing is rough."""
+        row = self.whole
+        low, change, high = (row[f"people_reached_change{end}"] for end in ("_low", "", "_high"))
+        between = difference_range(low, high, change, INDICATORS["ausserhalb"])
+        now, then = (_share_range(row, side) for side in ("new", "old"))
+        if not between or not now or not then:
+            return ""
+        end = f": Der Unterschied liegt {UNSURE}." if row["people_reached_unsure"] else "."
+        return f"In {_LAYOUTS} sind es {between} ({now} statt {then}){end}"
+
+    def _say_unsure(self) -> str:
+        """Say in how many areas the difference of the indicator is not sure."""
+        if not self.has_ranges:
+            return ""
+        differ = int((~np.isin(self.differences.shades, (0, _SAME))).sum())
+        count = int(self.unsure.sum())
+        if not differ:
+            return ""
+        areas = "dem einen Gebiet" if differ == 1 else f"den {german_number(differ)} Gebieten"
+        head = f"{self.title}: Von {areas} mit anderem Wert liegt"
+        if not count:
+            return f"{head} bei keinem der Unterschied {UNSURE}."
+        many = "einem" if count == 1 else german_number(count)
+        return (
+            f"{head} bei {many} der Unterschied {UNSURE}: Je nachdem, wo die nur grob verorteten"
+            " Orte liegen, gibt es dort auch gar keinen oder einen in die andere Richtung."
+        )
 
     def _say_threshold(self) -> str:
         crossed = self.table[self.table["crossed"].notna()]
@@ -321,23 +394,20 @@ class StateComparison:
     def _notices(self) -> list[str]:
         old, new = self.choice.old, self.choice.new
         said = []
-        if new is not None and new.parameters != old.parameters:
+        if new is not None and parameters_of(new) != self.parameters:
             said.append(
                 f"„{new.name}“ wurde anders gemessen ({describe_state(new)}). Für den Vergleich"
-                f" ist es hier neu gemessen wie „{old.name}“."
+                f" ist er hier neu gemessen wie „{old.name}“."
             )
-        methods = {one.method for one in (old, new) if one} | {METHOD}
+        anew = self.found.measured_anew
+        dated = [(old, "old" in anew), *([(new, "new" in anew)] if new else [])]
+        methods = {METHOD, *(state.method for state, again in dated if not again)}
         if len(methods) > 1:
             said.append(
                 "Die Methode hat sich seither geändert. Der Unterschied, der davon kommt, steht"
                 " unter „Übriges“."
             )
-        said += [
-            f"Aus „{name}“ {were_erased(count)} gelöscht. Die Zahlen stehen, wie sie veröffentlicht"
-            " wurden."
-            for name, count in ((old.name, old.erased), (new.name if new else "", self._erased_new))
-            if count
-        ]
+        said += filter(None, (_describe_loss(state, anew=again) for state, again in dated))
         if new is None and old.people and not self._people_are_loaded:
             said.append(
                 f"Der Bedarf „{old.people}“ ist nicht mehr geladen; heute wird mit den Menschen von"
@@ -348,10 +418,6 @@ class StateComparison:
     @property
     def _people_are_loaded(self) -> bool:
         return self.choice.old.people in {one.name for one in self.snapshot.demands}
-
-    @property
-    def _erased_new(self) -> int:
-        return self.choice.new.erased if self.choice.new else 0
 
     def file_parameters(self, address: str) -> dict[str, str]:
         """Return label and value of everything that the figures depend on."""
@@ -364,6 +430,7 @@ class StateComparison:
             "Menschen": self.people,
             **self.parameters.describe(),
             **{f"Teil „{PART_NAMES[part]}“": PART_MEANINGS[part] for part in PARTS},
+            **({"Hinweise": " ".join(self.notices)} if self.notices else {}),
             "Derselbe Vergleich im Internet": address,
         }
 
@@ -425,18 +492,43 @@ def _export_columns() -> dict[str, Column]:
         "places_new": Column("Orte nachher", "Orte, die im zweiten Stand zählen"),
         "judgement_old": Column("Urteil vorher", "Lücke, keine Lücke, zu unsicher, zu klein"),
         "judgement_new": Column("Urteil nachher", "wie vorher"),
+        **{
+            f"municipalities_unknown_{side}": Column(
+                f"Gemeinden ohne Angabe {_PART_LABELS[side]}",
+                "Gemeinden des Gebiets, für die die Zahl der Menschen unbekannt ist",
+            )
+            for side in ("old", "new")
+        },
         "crossed": Column("Schwelle", "became_gap: neue Lücke; no_longer_gap: keine Lücke mehr"),
         "crossed_by": Column("Ursache", "Teil, der die Schwelle überschreiten ließ"),
     }
     for name in MEASURED:
-        label, number_format = _MEASURED_TEXTS[name]
-        for part, words in _PART_LABELS.items():
-            signed = f"+{number_format};-{number_format};0"
-            form = number_format if part in {"old", "new"} else signed
-            columns.setdefault(
-                f"{name}_{part}", Column(f"{label}, {words}", f"{label}: {words}", 9, form)
+        for part in _PART_LABELS:
+            columns.setdefault(f"{name}_{part}", _measured_column(name, part))
+            if name in RANGED and part in _RANGED_PARTS:
+                columns |= {
+                    f"{name}_{part}_{end}": _measured_column(name, part, end)
+                    for end in ("low", "high")
+                }
+        if name in RANGED:
+            label, _ = _MEASURED_TEXTS[name]
+            columns[f"{name}_unsure"] = Column(
+                f"{label}, Unterschied {UNSURE}",
+                "ja: In der Spanne des Unterschieds liegt auch gar keiner; leer: unbekannt",
             )
     return columns
+
+
+def _measured_column(name: str, part: str, end: str = "") -> Column:
+    """Return the column of an indicator's value, difference or part, or of the end of a range."""
+    label, number_format = _MEASURED_TEXTS[name]
+    words = f"{label}, {_PART_LABELS[part]}"
+    signed = f"+{number_format};-{number_format};0"
+    form = number_format if part in {"old", "new"} else signed
+    if not end:
+        return Column(words, f"{label}: {_PART_LABELS[part]}", 9, form)
+    way, most = ("von", "kleinster") if end == "low" else ("bis", "größter")
+    return Column(f"{words}, Spanne {way}", f"{words}: {most} Wert in {_LAYOUTS}", 9, form)
 
 
 _PART_LABELS: Final = {
@@ -445,6 +537,7 @@ _PART_LABELS: Final = {
     "change": "Unterschied",
     **{part: f"davon {name}" for part, name in PART_NAMES.items()},
 }
+_RANGED_PARTS: Final = ("old", "new", "change")
 _MEASURED_TEXTS: Final = {
     "places": ("Orte", "#,##0"),
     "places_per_10k": ("Orte je 10.000", "#,##0.00"),
@@ -458,6 +551,26 @@ EXPORT_COLUMNS: Final[Mapping[str, Column]] = _export_columns()
 """The columns of the files, in their order."""
 
 
+def _share_range(row: pd.Series, side: str) -> str:
+    """Write the range of the share of people reached; the one figure where both ends read alike."""
+    share = INDICATORS["anteil"]
+    low, high = (100 * row[f"share_reached_{side}_{end}"] for end in ("low", "high"))
+    least = value_text(low, share, missing="")
+    return range_text(low, high, least, share) or least
+
+
+def _describe_loss(state: StateSummary, *, anew: bool) -> str:
+    """Say what was erased from a state, and whether its figures are those published."""
+    if anew:
+        return describe_loss(state, by_name=True)
+    if not state.erased:
+        return ""
+    return (
+        f"Aus „{state.name}“ {were_erased(state.erased)} gelöscht. Die Zahlen stehen, wie sie"
+        " veröffentlicht wurden."
+    )
+
+
 def _say_parts(row: pd.Series) -> str:
     """Say what made the difference in the people reached; nothing where every part reads 0."""
     texts = {
@@ -469,7 +582,11 @@ def _say_parts(row: pd.Series) -> str:
         return ""
     if len(there) == 1:
         return f"Das kommt allein von {next(iter(there))}."
-    return f"Davon kommen {listed([f'{text} von {phrase}' for phrase, text in there.items()])}."
+    said = [
+        f"{text if text[0] in '+−' else f'eine {text}'} von {phrase}"
+        for phrase, text in there.items()
+    ]
+    return f"Davon kommen {listed(said)}."
 
 
 CHANGED_COLUMNS: Final = ("id", "name", "kinds", "art", "ags_old", "ags_new", "moved_m")
@@ -492,6 +609,13 @@ def record_rows(comparison: StateComparison) -> list[dict[str, object]]:
     ]
 
 
+def people_unknown(comparison: StateComparison, row: Mapping[Any, Any]) -> str:
+    """Say in how many municipalities of an area the people are unknown, then or now."""
+    counts = (row[f"municipalities_unknown_{side}"] for side in ("old", "new"))
+    most = max((int(count) for count in counts if not pd.isna(count)), default=0)
+    return unknown_note(most, comparison.choice.shown.level)
+
+
 def crossing_cause(row: Mapping[Any, Any]) -> str:
     """Say what made an area cross the threshold, and whether that is sure."""
     part = row["crossed_by"]
@@ -500,9 +624,29 @@ def crossing_cause(row: Mapping[Any, Any]) -> str:
     return cause if sure else f"{cause}; unsicher"
 
 
-def cell_texts(comparison: StateComparison, name: str) -> list[str]:
-    """Write a column of the indicator: values with their unit, differences with their sign."""
-    values, indicator = comparison.values(name).tolist(), comparison.indicator
-    if name in {"old", "new"}:
-        return [value_text(value, indicator) for value in values]
-    return [difference_text(value, indicator) for value in values]
+def cells_of(
+    comparison: StateComparison, name: str, rows: Sequence[int] | None = None
+) -> list[Cell]:
+    """Write a column of the indicator: values with their unit, differences with their sign.
+
+    Below stands the range, where there is one. `rows` are the numbers of those wanted.
+    """
+    indicator, is_value = comparison.indicator, name in {"old", "new"}
+    write = lru_cache(maxsize=None)(
+        partial(value_text if is_value else difference_text, indicator=indicator, missing="")
+    )
+
+    def written(column: str) -> list[str]:
+        values = comparison.values(column)
+        return [write(value) for value in (values if rows is None else values[rows]).tolist()]
+
+    texts = written(name)
+    if not comparison.has_ranges or name not in _RANGED_PARTS:
+        return [Cell(text or UNKNOWN) for text in texts]
+    ends = zip(written(f"{name}_low"), written(f"{name}_high"), texts, strict=True)
+    between = partial(between_text, indicator=indicator) if is_value else between_differences
+    ranges = [between(*three) for three in ends]
+    return [
+        Cell(text or UNKNOWN, below, possible=True)
+        for text, below in zip(texts, ranges, strict=True)
+    ]

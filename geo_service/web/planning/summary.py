@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from geo_service.formats import german_number, german_percent
+from geo_service.formats import (
+    german_number,
+    german_percent,
+    last_months,
+    number_text,
+    percent_text,
+)
 from geo_service.web.places import GROUP_NAMES
 from geo_service.web.planning.figures import (
     JUDGEMENT_TEXTS,
     as_judgement,
-    number_text,
     range_text,
     value_text,
 )
@@ -80,8 +85,7 @@ def describe_choice(choice: Choice, demands: Mapping[str, str] | None = None) ->
         names = dict(PRECISION_NAMES.values())
         said.append(f"Lage: {names[choice.precision]}")
     if choice.current_months:
-        months = german_number(choice.current_months)
-        said.append(f"angegeben oder bestätigt in den letzten {months} Monaten")
+        said.append(f"angegeben oder bestätigt {last_months(choice.current_months)}")
     return tuple(said)
 
 
@@ -201,7 +205,6 @@ def _beyond(figures: Figures) -> str:
     row = figures.whole.iloc[0]
     if row["people_beyond"] != row["people_beyond"] or not row["people_counted"]:
         return ""
-    low, high = row["beyond_low"], row["beyond_high"]
     share = _percent(row["people_beyond"] / row["people_counted"])
     where = region_phrase(figures.region)
     where = f"{where[0].upper()}{where[1:]}"
@@ -212,11 +215,9 @@ def _beyond(figures: Figures) -> str:
         f" {number_text(row['people_counted'], 0)} {counted}Menschen ({share}) weiter als"
         f" {plain_number(figures.choice.radius_km)} Kilometer vom nächsten Ort entfernt."
     )
-    if low == low and german_number(low) != german_number(high):
-        text += (
-            f" Je nachdem, wo die grob verorteten Orte liegen, sind es {german_number(low)} bis"
-            f" {german_number(high)}."
-        )
+    least, most = (number_text(row[end]) for end in ("beyond_low", "beyond_high"))
+    if least != most:
+        text += f" Je nachdem, wo die grob verorteten Orte liegen, sind es {least} bis {most}."
     return text
 
 
@@ -279,7 +280,7 @@ def _places(figures: Figures) -> str:
 def _how_many(part: int, whole: int) -> str:
     if part == whole:
         return "alle"
-    return f"{german_number(part)} ({german_percent(part / whole, 0)})"
+    return f"{german_number(part)} ({percent_text(part / whole, 0)})"
 
 
 def _uncounted(figures: Figures) -> list[str]:

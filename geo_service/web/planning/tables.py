@@ -11,7 +11,7 @@ import pandas as pd
 
 from geo_service.classification import HATCHES, METHOD_NAMES
 from geo_service.errors import NotFoundError
-from geo_service.formats import german_number, german_percent
+from geo_service.formats import german_number, percent_text
 from geo_service.scenarios import scenario_pairs
 from geo_service.schema import CATEGORY_GROUPS, THEMES
 from geo_service.web.places import GROUP_NAMES
@@ -68,6 +68,7 @@ __all__ = [
     "cells",
     "compare_pairs",
     "drill_query",
+    "noted",
     "offered_areas",
     "values_json",
 ]
@@ -243,8 +244,7 @@ class FiguresPage:
     @property
     def precision(self) -> str:
         """Return the least precision as the form has it."""
-        chosen = self.choice.precision
-        return next(name for name, (value, _) in PRECISION_NAMES.items() if value == chosen)
+        return self.choice.precision_name
 
     @property
     def breaks(self) -> str:
@@ -354,6 +354,7 @@ def values_json(figures: Figures) -> bytes:
         figures.shades.tolist(),
         figures.hatches,
         table["judgement"].tolist(),
+        table["municipalities_unknown"].tolist(),
     )
     areas = [
         [
@@ -365,8 +366,11 @@ def values_json(figures: Figures) -> bytes:
             hatches.index(hatch),
             verdicts.index(judgement),
             drills,
+            *noted(unknown_note(unknown, figures.choice.level)),
         ]
-        for (key, name, drills), cell, shade, hatch, judgement in zip(*columns, strict=True)
+        for (key, name, drills), cell, shade, hatch, judgement, unknown in zip(
+            *columns, strict=True
+        )
     ]
     body = {
         "revision": figures.revision,
@@ -383,6 +387,16 @@ def values_json(figures: Figures) -> bytes:
         "areas": areas,
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def noted(*notes: str) -> list[str]:
+    """Return the last member of an area in the map's JSON: its notes, nothing where it has none.
+
+    >>> noted("", "ohne 1 Gemeinde: Zahl unbekannt"), noted("")
+    (['ohne 1 Gemeinde: Zahl unbekannt'], [])
+    """
+    said = "; ".join(filter(None, notes))
+    return [said] if said else []
 
 
 @lru_cache(maxsize=8)
@@ -548,5 +562,5 @@ def _part(record: Mapping[Any, Any], column: str) -> Cell:
     places, part = record["places"], record[column]
     if not places:
         return Cell("–")
-    share = german_percent(part / places, 0)
+    share = percent_text(part / places, 0)
     return Cell(share, f"{german_number(part)} von {german_number(places)}")
