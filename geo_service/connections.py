@@ -57,11 +57,8 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _BEGIN: Final = re.compile(rb"(\r?\n?)?([A-Z]|$)")
 _REQUEST_LINE: Final = re.compile(rb"[^\r\n]+ HTTP/[0-9.]+")
-_LENGTH: Final = re.compile(rb"\ncontent-length:[ \t]*([^\r\n]*?)[ \t]*\r")
-_EXPECTS: Final = re.compile(  # in a head of HTTP/1.1: RFC 9110, section 10.1.1
-    rb"(\r\n)?[^\r\n]+ HTTP/1\.1\r\n([^\r\n]+\r\n)*?expect:[ \t]*100-continue[ \t]*\r",
-    re.IGNORECASE,
-)
+_LENGTH: Final = re.compile(rb"\ncontent-length:([^\r\n]*)\r")
+_EXPECTS: Final = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r")
 _API: Final = re.compile(rb"(\r\n)?[A-Z]+ /api/")
 _HEAD: Final = re.compile(rb"(\r\n)?HEAD ")
 
@@ -117,11 +114,13 @@ def framing(data: bytes | bytearray) -> Framing | None:
         return _refused_early(data)
     end += 4
     head = bytes(data[:end]).lower()
+    if not head.count(b"\n") == head.count(b"\r") == head.count(b"\r\n"):
+        return Framing(end, last=True, status=HTTPStatus.BAD_REQUEST)
     if b"\nhost:" not in head and b" http/1.1\r" in head:  # RFC 9112, section 3.2
         return Framing(end, last=True, status=HTTPStatus.BAD_REQUEST)
     if b"\ntransfer-encoding:" in head:
         return Framing(end, last=True, status=HTTPStatus.LENGTH_REQUIRED)
-    lengths = _LENGTH.findall(head)
+    lengths = [length.strip(b" \t") for length in _LENGTH.findall(head)]
     if not lengths:
         return Framing(end)
     if len(lengths) > 1 or not lengths[0].isdigit() or len(lengths[0]) > 18:
@@ -130,6 +129,12 @@ def framing(data: bytes | bytearray) -> Framing | None:
     if length > BODY_MOST:
         return Framing(end, last=True)
     return Framing(end + length) if len(data) >= end + length else None
+
+
+def _expects_continue(data: bytes | bytearray) -> bool:
+    """Tell whether a client waits with its body for a word: RFC 9110, section 10.1.1."""
+    line, _, rest = bytes(data[: data.find(b"\r\n\r\n") + 2]).lstrip().partition(b"\r\n")
+    return line.endswith(b" HTTP/1.1") and bool(_EXPECTS.search(b"\n" + rest.lower()))
 
 
 def _refused_early(data: bytes | bytearray) -> Framing | None:
@@ -247,7 +252,7 @@ class Connection:
             self.request = Framing(len(self.received), last=True, status=HTTPStatus.BAD_REQUEST)
         elif self.request is None and not self._continued and b"\r\n\r\n" in self.received:
             self._continued = True
-            if _EXPECTS.search(self.received):
+            if _expects_continue(self.received):
                 self.sendall(_CONTINUE)
                 self.flush()
 

@@ -148,14 +148,18 @@ def number_text(
 def percent_text(
     share: float | None, decimals: int = 1, *, missing: str = "", down: bool = False
 ) -> str:
-    """Return a share of 0 to 1 in per cent that reads 0, 50 or 100 only where it is that.
+    """Return a share of 0 to 1 in per cent; what is over 0 or under 50 or 100 does not read so.
 
-    >>> [percent_text(share) for share in (0.312, 0.0004, 0.499_99, 0.999_92, 1)]
-    ['31,2 %', '0,04 %', '49,9 %', '99,9 %', '100,0 %']
+    Closer than `NOISE` it is that.
+
+    >>> [percent_text(share) for share in (0.312, 0.0004, 0.499_99, 0.999_92, 1, 1 - 1e-16)]
+    ['31,2 %', '0,04 %', '49,9 %', '99,9 %', '100,0 %', '100,0 %']
     """
     if share is None or share != share:
         return missing
     percent = float(Decimal(str(float(share))) * 100)
+    exact = (limit for limit in (0, *PERCENT_LIMITS) if abs(percent - limit) < NOISE)
+    percent = next(exact, percent)
     return f"{number_text(percent, decimals, down=down, limits=PERCENT_LIMITS)} %"
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "LocatedGrid",
     "complete_grid",
     "describe_grid",
+    "has_seats",
     "locate_grid",
     "read_grid",
     "seat_population",
@@ -60,6 +61,7 @@ SEATED_NOTE: Final = (
     " (© Statistisches Bundesamt) am Sitzpunkt: {people} Menschen in {towns} Gemeinden"
 )
 """What the source note of the grid says more where `complete_grid` had something to add."""
+_SEATED: Final = SEATED_NOTE.partition("{")[0]
 
 MAX_BYTES: Final = 1_073_741_824
 """Largest table read, unpacked; the Zensus 100 m table has about 3 million rows and 150 MB."""
@@ -246,6 +248,11 @@ def complete_grid(grid: Population, seats: Population) -> Population:
         y_m=np.concatenate([grid.y_m, y_m]),
         people=np.concatenate([_without(grid, _cells_of(grid, x_m, y_m), people), people]),
     )
+
+
+def has_seats(population: Population) -> bool:
+    """Say whether a grid has the people of some municipalities at their seats."""
+    return _SEATED in population.source_note
 
 
 def _cells_of(grid: Population, x_m: Floats, y_m: Floats) -> NDArray[np.intp]:

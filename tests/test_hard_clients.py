@@ -233,6 +233,9 @@ UNREAD = {
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03geheim", 400),
     "SSH": (b"SSH-2.0-geheim\r\n", 400),
     "empty lines": (b"\r\n\r\n\r\n", 400),
+    "a line without CR": (b"GET /geheim HTTP/1.1\r\nHost: x\nX-A: 1\r\n\r\n", 400),
+    "a length without CR": (upload(b"Content-Length: 6\nX-A: 1", body=SECRET), 400),
+    "a line without LF": (b"GET /geheim HTTP/1.1\r\nHost: x\rX-A: 1\r\n\r\n", 400),
     "lines without CR": (b"GET /geheim HTTP/1.1\nHost: x\n\n", 400),
     "small letters": (b"get /geheim HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "NUL": (request(b"/geheim\0"), 400),
@@ -467,12 +470,38 @@ def test_who_asks_first_whether_to_send_is_told_to(site: Site) -> None:
         assert read_to_end(client).startswith(b"HTTP/1.1 400 ")
 
 
+LENGTHY = {
+    "blanks": b"GET / HTTP/1.1\r\nHost: x\r\ncontent-length:%s\nX: y\r\n\r\n" % (b" " * 32_000),
+    "blanks in a length": b"GET / HTTP/1.1\r\nHost: x\r\ncontent-length:%s1\r\n\r\n"
+    % (b" \t" * 16_000),
+    "a body in one line": upload(b"Content-Length: 4000000", body=b"a" * 3_900_000),
+    "blanks that are expected": upload(
+        b"Expect:" + b" " * 30_000 + b"1", b"Content-Length: 4000000", body=b" " * 3_900_000
+    ),
+    "a version over and over": b"GET" + b" HTTP/1.1" * 900 + b"x\r\nHost: x",
+    "no end": b"GET / HTTP/1.1\r\nX: " + b"\r" * 32_000,
+}
+
+
+@pytest.mark.parametrize("name", LENGTHY)
+def test_looking_at_a_request_takes_time_by_its_length(
+    pair: tuple[Connection, socket.socket], name: str
+) -> None:
+    """By the square of it, these would take longer than a test may."""
+    conn, _ = pair
+    conn.received += LENGTHY[name]
+    conn.look()
+    conn.wire.close()
+
+
 @pytest.mark.parametrize(
     ("version", "lines", "beginning"),
     [
         (b"1.1", (b"expect:100-Continue",), b""),
         (b"1.0", (b"Expect: 100-continue",), b""),  # RFC 9110, section 10.1.1
         (b"1.1", (), b"\r\nExpect: 100-continue\r\n"),
+        (b"1.1", (), b"x HTTP/1.1\r\nExpect: 100-continue\r\n"),
+        (b"1.0", (b"Via: 1.1 x HTTP/1.1", b"Expect: 100-continue"), b""),
     ],
 )
 def test_only_who_asks_in_a_head_of_today_is_told_to(

@@ -226,6 +226,7 @@ def test_every_file_and_every_way_to_ask_for_sites_has_a_budget(make: Make) -> N
         ("/daten/orte.geojson?art={}", ("haus", "hilfe", "sprache")),
         ("/gebiete/{}", ("07131", "07131001", "07211")),
         ("/handzettel?art={}", ("haus", "hilfe", "sprache")),
+        ("/planung?ebene=gemeinde&gebiet={}", ("07131", "07211")),
         ("/planung?klassen=eigene&grenzen={}", range(3, 40)),
         ("/planung/werte.json?kennzahl={}", ("anteil", "entfernung", "je10000")),
         ("/api/v1/coverage.geojson?simplification_m={}", (100, 500)),

@@ -162,7 +162,14 @@ def test_people_count_at_seats_until_a_grid_is_loaded(small_land: Territory) -> 
     one = np.array([1.0])
     grid = Population("grid_1km", "Zensus", np.array(["07101001"], dtype=object), one, one, one)
     state = StoredState(8, NOW, make_initiatives(1), grid)
-    assert Snapshot.of(state, small_land).population is grid
+    read = Snapshot.of(state, small_land)
+    assert read.population.basis == "grid_1km"
+    bare = small_land.seats.people[small_land.seats.ags != "07101001"]
+    assert read.population.people.tolist() == [1.0, *bare], "a grid of an earlier version"
+    assert read.seats_in_grid
+    again = dataclasses.replace(state, population=read.population)
+    assert Snapshot.of(again, small_land).population is read.population
+    assert not make_snapshot(small_land).seats_in_grid
 
 
 def test_snapshot_cannot_be_given_other_contents(small_land: Territory) -> None:

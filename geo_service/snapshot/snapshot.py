@@ -18,6 +18,7 @@ from geo_service.coverage import (
     measure_terrain,
 )
 from geo_service.errors import NotFoundError
+from geo_service.population import complete_grid, has_seats
 from geo_service.schema import LEVELS
 from geo_service.snapshot.derived import ANSWER_BYTES, Derived
 from geo_service.store import DatedState
@@ -51,9 +52,10 @@ STATE_TERRAIN_BYTES: Final = 48_000_000
 class Snapshot:
     """Everything readers see, at one revision. Never change a table of it.
 
-    `population` is the loaded grid or, where none is loaded, the seats of the
-    municipalities; its `basis` says which. `demands` are the loaded figures of other people,
-    `states` the list of dated states, oldest first; `log` says when records came, changed and went.
+    `population` is the loaded grid, whole (`complete_grid`: one loaded by an earlier version was
+    not), or, where none is loaded, the seats of the municipalities; its `basis` says which.
+    `demands` are the loaded figures of other people, `states` the list of dated states, oldest
+    first; `log` says when records came, changed and went.
     """
 
     revision: int
@@ -75,7 +77,7 @@ class Snapshot:
             revision=state.revision,
             changed_at=state.changed_at,
             initiatives=state.initiatives,
-            population=state.population or territory.seats,
+            population=complete_grid(state.population or territory.seats, territory.seats),
             territory=territory,
             demands=state.demands,
             states=state.states,
@@ -159,6 +161,11 @@ class Snapshot:
         what is quickly made of one drives out its like, never what it is made from.
         """
         return self._answers.get(key, make)
+
+    @property
+    def seats_in_grid(self) -> bool:
+        """Whether the grid has the people of some municipalities at their seats."""
+        return has_seats(self.population)
 
     def demand(self, slug: str | None) -> Population:
         """Return the people of a loaded demand where they live; the population if None.

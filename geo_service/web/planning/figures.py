@@ -78,8 +78,8 @@ JUDGEMENT_TEXTS: Final[dict[Judgement, str]] = {
 
 BASIS_TEXTS: Final = {
     "seat_points": "am Sitz ihrer Gemeinde, jede Gemeinde als ein Punkt",
-    "grid_1km": "in Rasterzellen von 1 km (Zensus 2022), wo es keine gibt am Sitz der Gemeinde",
-    "grid_100m": "in Rasterzellen von 100 m (Zensus 2022), wo es keine gibt am Sitz der Gemeinde",
+    "grid_1km": "in Rasterzellen von 1 km (Zensus 2022)",
+    "grid_100m": "in Rasterzellen von 100 m (Zensus 2022)",
     "figures": "nach geladener Tabelle, verteilt wie die Bevölkerung",
 }
 """Where the people of a `population_basis` are counted."""
@@ -399,14 +399,15 @@ def people_of(snapshot: Snapshot, choice: Choice) -> tuple[str, str]:
 
 def describe_people(snapshot: Snapshot, choice: Choice) -> str:
     """Say which people are counted, and where."""
-    basis, _ = people_of(snapshot, choice)
-    if not choice.demand and snapshot.population.name:
-        return f"„{snapshot.population.name}“, gezählt {BASIS_TEXTS[basis]}"
+    population = snapshot.population
+    where = BASIS_TEXTS.get(population.basis, "")
+    if snapshot.seats_in_grid:
+        where += ", wo es keine gibt am Sitz der Gemeinde"
     if not choice.demand:
-        return f"alle, gezählt {BASIS_TEXTS[basis]}"
+        return f"{f'„{population.name}“' if population.name else 'alle'}, gezählt {where}"
+    basis, _ = people_of(snapshot, choice)
     name = next(one.name for one in snapshot.demands if one.slug == choice.demand)
-    spread = BASIS_TEXTS.get(snapshot.population.basis, "")
-    return f"„{name}“, gezählt {BASIS_TEXTS[basis]}{f' ({spread})' if spread else ''}"
+    return f"„{name}“, gezählt {BASIS_TEXTS[basis]}{f' ({where})' if where else ''}"
 
 
 def _inside(territory: Territory, level: Level, area: str) -> NDArray[np.bool_]:

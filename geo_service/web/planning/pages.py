@@ -243,7 +243,7 @@ def choropleth(
         )
         return maps.build_choropleth_map(options)
 
-    built = view.snapshot.derive(("planning map", choice.level, choice.area), make)
+    built = view.snapshot.keep_answer(("planning map", choice.level, choice.area), make)
     asked = url_for(values) + query_string(choice.measured)
     deeper = url_for(drill) + drill_query(choice, "KEY")
     html = built.html.replace(_VALUES, str(escape(asked))).replace(_DRILL, str(escape(deeper)))

@@ -350,15 +350,25 @@ class StateComparison:
         count = int(self.unsure.sum())
         if not differ:
             return ""
-        areas = "dem einen Gebiet" if differ == 1 else f"den {german_number(differ)} Gebieten"
-        head = f"{self.title}: Von {areas} mit anderem Wert liegt"
+        if differ == 1:
+            head = f"{self.title}: Im einzigen Gebiet mit anderem Wert liegt der Unterschied"
+            text = f"{head} {'' if count else 'nicht '}{UNSURE}"
+        else:
+            many = {0: "keinem", 1: "einem"}.get(count, german_number(count))
+            head = f"{self.title}: Von den {german_number(differ)} Gebieten mit anderem Wert"
+            text = f"{head} liegt bei {many} der Unterschied {UNSURE}"
         if not count:
-            return f"{head} bei keinem der Unterschied {UNSURE}."
-        many = "einem" if count == 1 else german_number(count)
+            return f"{text}."
+        turned = " oder einen in die andere Richtung" if self._may_turn() else ""
         return (
-            f"{head} bei {many} der Unterschied {UNSURE}: Je nachdem, wo die nur grob verorteten"
-            " Orte liegen, gibt es dort auch gar keinen oder einen in die andere Richtung."
+            f"{text}: Je nachdem, wo die nur grob verorteten Orte liegen, gibt es dort auch gar"
+            f" keinen{turned}."
         )
+
+    def _may_turn(self) -> bool:
+        """Say whether an unsure difference may be one in the other direction."""
+        low, high = (self.table[f"{self.indicator.column}_change_{end}"] for end in ("low", "high"))
+        return bool((self.unsure & (low < -NOISE) & (high > NOISE)).any())
 
     def _say_threshold(self) -> str:
         crossed = self.table[self.table["crossed"].notna()]
