@@ -45,7 +45,7 @@ from geo_service.web.planning.differences import (
 )
 from geo_service.web.planning.figures import range_text, value_text
 from geo_service.web.planning.query import INDICATORS, PLANNING_LEVELS
-from geo_service.web.planning.states import EXPORT_COLUMNS
+from geo_service.web.planning.state_files import EXPORT_COLUMNS
 
 CSTADT = "07211000"
 CENTRE = (7.25, 50.05)

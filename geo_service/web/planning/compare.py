@@ -40,9 +40,8 @@ from geo_service.web.planning.state_choice import (
     read_states,
     shown_of,
 )
+from geo_service.web.planning.state_files import CHANGED_COLUMNS, EXPORT_COLUMNS, record_rows
 from geo_service.web.planning.states import (
-    CHANGED_COLUMNS,
-    EXPORT_COLUMNS,
     PART_MEANINGS,
     UNSURE,
     StateComparison,
@@ -50,7 +49,6 @@ from geo_service.web.planning.states import (
     compare_dated,
     crossing_cause,
     people_unknown,
-    record_rows,
 )
 from geo_service.web.planning.summary import LEVEL_NAMES
 from geo_service.web.planning.tables import PER_PAGE, Cell, can_drill, noted, offered_areas

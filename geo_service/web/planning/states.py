@@ -1,4 +1,4 @@
-"""Two dated states beside each other: the table, what is said of it, and what files hold."""
+"""Two dated states beside each other: the table, and what is said of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from geo_service.changes import CROSSING_NAMES, KIND_NAMES, KINDS, PART_NAMES, PARTS, RANGED
-from geo_service.changes import INDICATORS as MEASURED
+from geo_service.changes import CROSSING_NAMES, KINDS, PART_NAMES, PARTS, RANGED
 from geo_service.coverage import METHOD
 from geo_service.errors import NotFoundError
-from geo_service.exports import Column
 from geo_service.formats import NOISE, german_date, german_number, number_text, percent_text
 from geo_service.schema import KEY_COLUMN, check_areas
 from geo_service.snapshot import compare, parameters_of
@@ -66,23 +64,27 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "CHANGED_COLUMNS",
-    "EXPORT_COLUMNS",
+    "LAYOUTS",
     "PART_MEANINGS",
+    "RANGED_PARTS",
     "UNSURE",
     "StateComparison",
     "cells_of",
     "compare_dated",
     "crossing_cause",
     "people_unknown",
-    "record_rows",
 ]
 
 UNSURE: Final = "innerhalb der Unsicherheit"
 """What is said of a difference within whose range there is none at all."""
 
+LAYOUTS: Final = "9 von 10 durchgerechneten Lagen der nur grob verorteten Orte"
+"""What a range is of."""
+
+RANGED_PARTS: Final = ("old", "new", "change")
+"""What has a range, of the parts of an indicator."""
+
 _NAMED: Final = 5
-_LAYOUTS: Final = "9 von 10 durchgerechneten Lagen der nur grob verorteten Orte"
 
 
 def compare_dated(
@@ -340,7 +342,7 @@ class StateComparison:
         if not between or not now or not then:
             return ""
         end = f": Der Unterschied liegt {UNSURE}." if row["people_reached_unsure"] else "."
-        return f"In {_LAYOUTS} sind es {between} ({now} statt {then}){end}"
+        return f"In {LAYOUTS} sind es {between} ({now} statt {then}){end}"
 
     def _say_unsure(self) -> str:
         """Say in how many areas the difference of the indicator is not sure."""
@@ -491,76 +493,6 @@ _BETTER_WORDS: Final[Mapping[Kind, str]] = {
 }
 
 
-def _export_columns() -> dict[str, Column]:
-    """Return the columns of the files: what a program reads, as people read it."""
-    columns = {
-        "key": Column("Schlüssel", "Amtlicher Schlüssel des Gebiets"),
-        "name": Column("Name", "Amtlicher Name", width=34),
-        "places_old": Column("Orte vorher", "Orte, die im ersten Stand zählen"),
-        "gained": Column("Orte dazu", "Orte, die jetzt hier zählen und vorher nicht"),
-        "lost": Column("Orte weg", "Orte, die vorher hier zählten und jetzt nicht"),
-        "places_new": Column("Orte nachher", "Orte, die im zweiten Stand zählen"),
-        "judgement_old": Column("Urteil vorher", "Lücke, keine Lücke, zu unsicher, zu klein"),
-        "judgement_new": Column("Urteil nachher", "wie vorher"),
-        **{
-            f"municipalities_unknown_{side}": Column(
-                f"Gemeinden ohne Angabe {_PART_LABELS[side]}",
-                "Gemeinden des Gebiets, für die die Zahl der Menschen unbekannt ist",
-            )
-            for side in ("old", "new")
-        },
-        "crossed": Column("Schwelle", "became_gap: neue Lücke; no_longer_gap: keine Lücke mehr"),
-        "crossed_by": Column("Ursache", "Teil, der die Schwelle überschreiten ließ"),
-    }
-    for name in MEASURED:
-        for part in _PART_LABELS:
-            columns.setdefault(f"{name}_{part}", _measured_column(name, part))
-            if name in RANGED and part in _RANGED_PARTS:
-                columns |= {
-                    f"{name}_{part}_{end}": _measured_column(name, part, end)
-                    for end in ("low", "high")
-                }
-        if name in RANGED:
-            label, _ = _MEASURED_TEXTS[name]
-            columns[f"{name}_unsure"] = Column(
-                f"{label}, Unterschied {UNSURE}",
-                "ja: In der Spanne des Unterschieds liegt auch gar keiner; leer: unbekannt",
-            )
-    return columns
-
-
-def _measured_column(name: str, part: str, end: str = "") -> Column:
-    """Return the column of an indicator's value, difference or part, or of the end of a range."""
-    label, number_format = _MEASURED_TEXTS[name]
-    words = f"{label}, {_PART_LABELS[part]}"
-    signed = f"+{number_format};-{number_format};0"
-    form = number_format if part in {"old", "new"} else signed
-    if not end:
-        return Column(words, f"{label}: {_PART_LABELS[part]}", 9, form)
-    way, most = ("von", "kleinster") if end == "low" else ("bis", "größter")
-    return Column(f"{words}, Spanne {way}", f"{words}: {most} Wert in {_LAYOUTS}", 9, form)
-
-
-_PART_LABELS: Final = {
-    "old": "vorher",
-    "new": "nachher",
-    "change": "Unterschied",
-    **{part: f"davon {name}" for part, name in PART_NAMES.items()},
-}
-_RANGED_PARTS: Final = ("old", "new", "change")
-_MEASURED_TEXTS: Final = {
-    "places": ("Orte", "#,##0"),
-    "places_per_10k": ("Orte je 10.000", "#,##0.00"),
-    "people_reached": ("Erreichte Menschen", "#,##0"),
-    "share_reached": ("Anteil erreicht", "0.0%"),
-    "people_beyond": ("Nicht erreichte Menschen", "#,##0"),
-    "nearest_mean_m": ("Mittlere Entfernung (m)", "#,##0"),
-    "e2sfca": ("E2SFCA", "#,##0.00"),
-}
-EXPORT_COLUMNS: Final[Mapping[str, Column]] = _export_columns()
-"""The columns of the files, in their order."""
-
-
 def _share_range(row: pd.Series, side: str) -> str:
     """Write the range of the share of people reached; the one figure where both ends read alike."""
     share = INDICATORS["anteil"]
@@ -599,26 +531,6 @@ def _say_parts(row: pd.Series) -> str:
     return f"Davon kommen {listed(said)}."
 
 
-CHANGED_COLUMNS: Final = ("id", "name", "kinds", "art", "ags_old", "ags_new", "moved_m")
-"""The columns of `record_rows`, in their order."""
-
-
-def record_rows(comparison: StateComparison) -> list[dict[str, object]]:
-    """Return the changed records as rows of a file."""
-    return [
-        {
-            "id": record.id,
-            "name": record.name,
-            "kinds": " ".join(record.kinds),
-            "art": ", ".join(KIND_NAMES[kind][0] for kind in record.kinds),
-            "ags_old": record.old_ags,
-            "ags_new": record.new_ags,
-            "moved_m": None if record.distance_m is None else round(record.distance_m, 1),
-        }
-        for record in comparison.records
-    ]
-
-
 def people_unknown(comparison: StateComparison, row: Mapping[Any, Any]) -> str:
     """Say in how many municipalities of an area the people are unknown, then or now."""
     counts = (row[f"municipalities_unknown_{side}"] for side in ("old", "new"))
@@ -651,7 +563,7 @@ def cells_of(
         return [write(value) for value in (values if rows is None else values[rows]).tolist()]
 
     texts = written(name)
-    if not comparison.has_ranges or name not in _RANGED_PARTS:
+    if not comparison.has_ranges or name not in RANGED_PARTS:
         return [Cell(text or UNKNOWN) for text in texts]
     ends = zip(written(f"{name}_low"), written(f"{name}_high"), texts, strict=True)
     between = partial(between_text, indicator=indicator) if is_value else between_differences
