@@ -173,7 +173,7 @@ def test_lock_holds_and_the_reader_narrows(
 
 NAMES = ("gebiet", "art", "thema", "zeit", "sprache", "rollstuhl", "unbekannt", "seite", "q",
          "ort", "nah", "umkreis", "start", "farbe", "partner", "fest", "Fest-gebiet",
-         "fest-gebiet ", "fest_gebiet", "FEST-GEBIET", "fest-gebiet[]", "fest-gebiet",
+         "fest-gebiet ", "fest_gebiet", "FEST-GEBIET", "fest-gebiet[]",
          "fest-art", "fest-thema", "fest%2Dgebiet", "locked", "embed")  # fmt: skip
 VALUES = ("", "07211", "07211000", "07131002", "haus", "hilfe", *THEMES, "jetzt", "ja", "1", "7,5")
 
