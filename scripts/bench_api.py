@@ -10,10 +10,10 @@ an environment of their own, which is made where `--peers` says (kept there) or 
 folder. They get the very records that our API gives. A row has each as its documentation
 begins: `datasette serve` (one process) asked by the filters of a table, pygeoapi with its
 GeoJSON provider. More rows give them what makes them quicker: Datasette two processes of
-uvicorn with uvloop and httptools, no counts, or SQL over an index; pygeoapi its SQLite provider
-(where SpatiaLite is installed, or SPATIALITE_LIBRARY_PATH names it; PostGIS was slower).
-pygeoapi runs in two processes under our gunicorn settings. Before anything counts, all must
-find the same records in the box.
+uvicorn with uvloop and httptools, then no counts and no facets, or SQL over an index; pygeoapi
+its SQLite provider (where SpatiaLite is installed, or SPATIALITE_LIBRARY_PATH names it; PostGIS
+was slower). pygeoapi runs in two processes under our gunicorn settings. Before anything counts,
+all must find the same records in the box.
 
 `many`: the same question with 100,000 records, in turn with 500; then everything is pulled,
 and a record erased, so that a process holds two revisions for a moment.
@@ -225,7 +225,11 @@ def make_peers(folder: Path) -> Path:
 _DATASETTE_APP: Final = """\
 from datasette.app import Datasette
 
-def app():
+def plain():
+    return Datasette([], immutables=["places.db"]).app()
+
+
+def quick():
     return Datasette([], immutables=["places.db"], settings={"suggest_facets": False}).app()
 """
 _IN_BOX: Final = "lon between :west and :east and lat between :south and :north"
@@ -239,15 +243,9 @@ def datasette(programs: Path, folder: Path, features: Any) -> Iterator[dict[str,
         database.execute("CREATE INDEX by_point ON places (lon, lat)")
         database.execute("ANALYZE")
     (folder / "datasette_app.py").write_text(_DATASETTE_APP)
-    port, alone = free_port(), free_port()
-    command: list[str | Path] = [
-        programs / "uvicorn",
-        "datasette_app:app",
-        "--factory",
-        "--port",
-        str(port),
-    ]
-    command += ["--workers", str(WORKERS), "--log-level", "error", "--no-access-log"]
+    port, two, alone = free_port(), free_port(), free_port()
+    workers: list[str | Path] = [programs / "uvicorn", "--factory", "--workers", str(WORKERS)]
+    workers += ["--log-level", "error", "--no-access-log", "--port"]
     single: list[str | Path] = [
         programs / "datasette",
         "serve",
@@ -267,11 +265,13 @@ def datasette(programs: Path, folder: Path, features: Any) -> Iterator[dict[str,
     }
     sql = f"/places.json?{urlencode(question)}"
     with (
-        running(command, port, short, folder=folder),
+        running([*workers, str(port), "datasette_app:quick"], port, short, folder=folder),
+        running([*workers, str(two), "datasette_app:plain"], two, plain, folder=folder),
         running(single, alone, plain, folder=folder),
     ):
         yield {
             DATASETTE: Target(alone, plain, read_rows),
+            "Datasette, 2 processes": Target(two, plain, read_rows),
             "Datasette, 2 processes, no counts": Target(port, short, read_rows),
             "Datasette, 2 processes, SQL": Target(port, sql, read_rows),
         }
