@@ -147,18 +147,13 @@ def barriers_everywhere(page: Page) -> dict[tuple[int, str], Any]:
 
 
 def barriers_at_every_width(page: Page) -> dict[tuple[int, str], Any]:
-    """Return what is a barrier by width and scheme, or ``sideways``; empty where there is none.
-
-    At the narrowest width all but the colours, which are those of the one before.
-    """
+    """Return what is a barrier by width and scheme, or ``sideways``; empty where there is none."""
     found: dict[tuple[int, str], Any] = {}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
-        for scheme in SCHEMES[: 1 if width == min(WIDTHS) else None]:
+        for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
-            known = ("color-contrast",) if width == min(WIDTHS) else ()
-            only = RULES if scheme == "light" else COLOURS
-            found[width, scheme] = barriers(page, only, without=known)
+            found[width, scheme] = barriers(page, RULES if scheme == "light" else COLOURS)
         found[width, "sideways"] = page.evaluate(
             "document.documentElement.scrollWidth > innerWidth"
         )

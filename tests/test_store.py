@@ -1272,7 +1272,7 @@ def killed(
 
 def test_killed_imports_lose_nothing_and_leave_nothing_half_done(store: Store, url: str) -> None:
     """Every third is killed in its first import, in its second one, in its third one."""
-    count, kills = 100, KILLS if not is_postgres(url) else max(3, KILLS // 4)
+    count, kills = 250, KILLS if not is_postgres(url) else max(3, KILLS // 4)
     apply(store, make_initiatives(count, marker=1))
     for acknowledged in killed(import_forever, url, count, times=kills, rounds=3):
         check_after_kill(store, url, count, acknowledged)
@@ -1297,7 +1297,7 @@ def check_after_kill(store: Store, url: str, count: int, acknowledged: int) -> N
 
 
 def test_killed_demands_and_states_are_whole_or_not_there(store: Store, url: str) -> None:
-    count, kills = 60, max(3, KILLS // 4)
+    count, kills = 120, max(3, KILLS // 4)
     looked_at: set[str] = set()
     for acknowledged in killed(keep_forever, url, count, times=kills, rounds=5):
         looked_at |= check_kept(store, url, count, acknowledged, but=looked_at)
