@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the pages against the naive page and an empty view; print Markdown tables.
 
-Usage: python scripts/bench_web.py [--seconds 3] [--rounds 3]
+Usage: python scripts/bench_web.py [--seconds 3] [--rounds 3] [--lighthouse FOLDER]
 
 The naive page is Folium as in its README: all municipalities and a marker per place inline,
 rendered per request by a small Flask view. It, an empty view and our pages run under the
@@ -9,6 +9,8 @@ same gunicorn settings (two workers) over the same data, in one run: ratios carr
 other machines, seconds and rates do not. Bytes of our first visit are what Chromium received,
 every asset included; of the naive page only its HTML counts, not what it loads elsewhere.
 Rates need `wrk`; rounds go through all addresses in turn, and the best round counts.
+With `--lighthouse`, Lighthouse's mobile audit of some pages is printed besides; it comes from npm
+into that folder (kept there) and needs Node.js 18 or newer.
 Fails if an answer is not 200.
 """
 
@@ -18,6 +20,7 @@ import argparse
 import contextlib
 import gzip
 import http.client
+import json
 import os
 import platform
 import re
@@ -46,6 +49,9 @@ EMPTY: Final = "an empty Flask view"
 API: Final = f"/api/v1/initiatives?near={MAINZ}&limit=10"
 NEAR: Final = f"/?nah={MAINZ}"
 CONNECTIONS: Final = 8
+LIGHTHOUSE: Final = "lighthouse@12.8.2"
+AUDITED: Final = ("/", "/?ort=Mainz", "/gebiete/07315", "/themen", "/ar/")
+AUDITS: Final = 3  # of each page; the worst counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,13 @@ def serve(kind: str, port: int, database_url: str) -> None:
     from geo_service.config import Settings, data_dir
     from geo_service.snapshot import Territory, load_territory
 
-    settings = Settings(database_url=database_url, port=port, workers=WORKERS, tiles_url="off")
+    settings = Settings(
+        database_url=database_url,
+        public_url=f"http://127.0.0.1:{port}",
+        port=port,
+        workers=WORKERS,
+        tiles_url="off",
+    )
     if kind == "ours":
         server.serve(settings, load_territory(data_dir()))
         return
@@ -233,6 +245,60 @@ def rates(ours: int, empty: int, *, seconds: int, rounds: int) -> dict[str, floa
     return best
 
 
+# --------------------------------------------------------------------------- lighthouse
+
+
+def make_lighthouse(folder: Path) -> Path:
+    """Install Lighthouse where it is not there yet; returns its program."""
+    program = folder / "node_modules" / ".bin" / "lighthouse"
+    if not program.exists():
+        print(f"Installing {LIGHTHOUSE} into {folder} ...", file=sys.stderr)
+        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix"]
+        subprocess.run([*command, str(folder), LIGHTHOUSE], check=True, stdin=subprocess.DEVNULL)
+    return program
+
+
+def audit(program: Path, url: str, report: Path) -> dict[str, Any]:
+    """Run Lighthouse as it comes (a phone, slow 4G) once; returns its report.
+
+    Raises
+    ------
+    RuntimeError
+        If Lighthouse ended without a report that is whole.
+    """
+    command = [str(program), url, "--quiet", "--output=json", f"--output-path={report}"]
+    flags = "--chrome-flags=--headless=new --no-sandbox --lang=de-DE --accept-lang=de-DE"
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+    environment = {**os.environ, "CHROME_PATH": chromium}
+    subprocess.run([*command, flags], check=True, env=environment, stdin=subprocess.DEVNULL)
+    found: dict[str, Any] = json.loads(report.read_text())
+    if "runtimeError" in found:
+        raise RuntimeError(f"{url}: Lighthouse says {found['runtimeError']['message']}")
+    return found
+
+
+def largest(runs: list[dict[str, Any]], name: str) -> float:
+    """Return the largest figure that an audit gave."""
+    return max(float(run["audits"][name]["numericValue"]) for run in runs)
+
+
+def report_lighthouse(ours: int, folder: Path) -> None:
+    """Print the worst of several audits of each page."""
+    program = make_lighthouse(folder)
+    kinds = ("performance", "accessibility", "best-practices", "seo")
+    print(f"\n| page, {LIGHTHOUSE} | {' | '.join(kinds)} | LCP | blocked | shift |")
+    print("| --- |" + " --- |" * (len(kinds) + 3))
+    for path in AUDITED:
+        url = f"http://127.0.0.1:{ours}{path}"
+        runs = [audit(program, url, folder / "report.json") for _ in range(AUDITS)]
+        worst = (min(run["categories"][kind]["score"] for run in runs) for kind in kinds)
+        scores = " | ".join(f"{score * 100:.0f}" for score in worst)
+        painted = largest(runs, "largest-contentful-paint") / 1e3
+        blocked = largest(runs, "total-blocking-time")
+        shift = largest(runs, "cumulative-layout-shift")
+        print(f"| `{path}` | {scores} | {painted:.1f} s | {blocked:.0f} ms | {shift:.2f} |")
+
+
 # ------------------------------------------------------------------------------- report
 
 
@@ -309,6 +375,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the pages against their peers.")
     parser.add_argument("--seconds", type=int, default=3, help="of each rate")
     parser.add_argument("--rounds", type=int, default=3, help="of all rates in turn")
+    parser.add_argument("--lighthouse", type=Path, help="folder to keep Lighthouse in")
     parser.add_argument("--serve", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -325,7 +392,9 @@ def main() -> int:
         empty = stack.enter_context(running("empty", database_url))
         try:
             report_rates(ours, empty, seconds=options.seconds, rounds=options.rounds)
-        except RuntimeError as error:
+            if options.lighthouse:
+                report_lighthouse(ours, options.lighthouse.resolve())
+        except (RuntimeError, subprocess.CalledProcessError) as error:
             print(f"failed: {error}", file=sys.stderr)
             return 1
     return 0
