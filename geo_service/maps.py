@@ -172,7 +172,8 @@ class MapParts:
 class MapPlace:
     """What the map says about a place; missing is None. Degrees, EPSG:4326.
 
-    `rough` is set where the point stands for a whole town or municipality.
+    `rough` is set where the point stands for a whole town or municipality. `opening` says what is
+    certain about today; `hours` are the record's own words, beside it only a remark.
     """
 
     id: str
@@ -187,6 +188,7 @@ class MapPlace:
     freshness: str
     lon: float
     lat: float
+    opening: str | None = None
 
 
 class _PageMap(folium.Map):
@@ -200,11 +202,11 @@ class _PageMap(folium.Map):
           {%- endfor %}></div>
         {%- endmacro -%}
         {%- macro script(this, kwargs) -%}
-        import { calm, fitWhenShown } from "{{ this.root }}static/js/map.js";
+        import { fitWhenShown, makeMap } from "{{ this.root }}static/js/map.js";
         import { scaleOptions, zoomOptions } from "{{ this.root }}static/js/map.js";
-        const {{ this.get_name() }} = L.map({{ this.get_name()|tojson }}, {
-          ...{{ this.options|tojavascript }}, ...calm(),
-        });
+        const {{ this.get_name() }} = makeMap(
+          {{ this.get_name()|tojson }}, {{ this.options|tojavascript }}
+        );
         fitWhenShown({{ this.get_name() }}, {{ this.fit|tojson }});
         L.control.zoom(zoomOptions()).addTo({{ this.get_name() }});
         L.control.scale(scaleOptions()).addTo({{ this.get_name() }});
@@ -405,6 +407,7 @@ def _properties(place: MapPlace) -> dict[str, str | bool]:
         "organisation": place.organisation,
         "where": place.where,
         "rough": place.rough or None,
+        "opening": place.opening,
         "hours": place.hours,
         "languages": place.languages,
         "freshness": place.freshness,

@@ -133,6 +133,42 @@ def barriers(
     return found
 
 
+def unheard(page: Page) -> list[str]:
+    """Return what a screen reader cannot name, though it stops there or shows a picture.
+
+    axe-core looks at elements with a role; here is what the browser hands to screen readers. A
+    place for news must be there before the news, or many screen readers miss them.
+    """
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    pictures = {node["nodeId"] for node in nodes if _role(node) == "image"}
+    found = [
+        str(session.send("DOM.describeNode", {"backendNodeId": node["backendDOMNodeId"]})["node"])
+        for node in nodes
+        # What a picture is made of belongs to it.
+        if not node["ignored"] and node.get("parentId") not in pictures and _is_unheard(node)
+    ]
+    session.detach()
+    silent: list[str] = page.locator("[role=status]").evaluate_all(
+        """(all) => all.filter((one) => one.parentElement.checkVisibility())
+          .filter((one) => !one.checkVisibility()).map((one) => one.outerHTML)"""
+    )
+    return found + silent
+
+
+def _role(node: dict[str, Any]) -> str:
+    return str(node.get("role", {}).get("value", "none"))
+
+
+def _is_unheard(node: dict[str, Any]) -> bool:
+    role, name = _role(node), node.get("name", {}).get("value", "").strip()
+    if role in {"image", "Canvas"}:
+        return not name
+    properties = {one["name"]: one["value"].get("value") for one in node.get("properties", [])}
+    stops = properties.get("focusable") and role != "RootWebArea"
+    return bool(stops) and (role in {"generic", "none"} or not name)
+
+
 def bring_axe(page: Page) -> None:
     """Give axe-core to every document that the page opens from now on; skip where it is missing."""
     if not AXE.exists():

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -23,6 +24,7 @@ from web_helpers import (
     wait_until,
 )
 
+from geo_service.schema import THEMES
 from geo_service.snapshot import Territory
 from geo_service.store import Store
 
@@ -37,6 +39,8 @@ DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 SIZES = pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 PATHS = ("/", "/?art=haus", "/?q=gibtesnicht", "/orte/ort-3", "/quellen", "/nix")
+OTHER = re.compile(r"[.][a-z]{3,7}$|^/api/v1|^/(de|en|fr|uk|ru|fa|tr)(/|$)")
+"""Addresses of files, of data, and of languages whose pages are the same but for the words."""
 
 WATCH = """
 window.violations = [];
@@ -98,7 +102,7 @@ def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     fields = ("name", "organisation", "street", "house_number", "postcode", "city", "website")
     fields += ("opening_hours", "offers", "languages", "source", "kreis", "municipality")
     rows = [
-        place(n, **dict.fromkeys(fields, text), point=(7.02 + 0.01 * n, 50.05))
+        place(n, theme=THEMES[0], **dict.fromkeys(fields, text), point=(7.02 + 0.01 * n, 50.05))
         for n, text in enumerate(VECTORS)
     ]
     with Store(f"sqlite:///{tmp_path_factory.mktemp('hostile') / 'x.db'}") as store:
@@ -136,11 +140,35 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
         assert page.evaluate("typeof window.pwned") == "undefined"
         assert page.evaluate("localStorage.length + sessionStorage.length") == 0
         assert page.evaluate("indexedDB.databases().then((all) => all.length)") == 0
+        assert page.evaluate("caches.keys()") == []
+        assert page.evaluate("navigator.serviceWorker.getRegistrations()") == []
     assert context.cookies() == []
     assert [address for address in requests if not address.startswith(base[0])] == []
     if quiet:
         assert reports == []
     context.close()
+
+
+def crawl(page: Page, base: str) -> Iterator[str]:
+    """Follow the links, in German and Arabic; gives one address of every kind once it is open.
+
+    Addresses are of one kind if they differ by the place, area or theme that they name, or by
+    what they ask.
+    """
+    waiting = [base + path for path in (*PATHS, "/api/", "/embed/karte", "/embed/nur-karte")]
+    seen = set[str]()
+    while waiting:
+        parts = urlsplit(waiting.pop(0))
+        named = re.sub(r"/(orte|themen)/[^/]+", r"/\1/x", re.sub(r"\d", "0", parts.path))
+        kind = named + "?" * bool(parts.query)
+        if kind in seen or OTHER.search(parts.path):
+            continue
+        seen.add(kind)
+        page.goto(parts.geturl())
+        yield parts.geturl()
+        links = page.locator("a[href]:not([download])")
+        found = links.evaluate_all("(all) => all.map((link) => link.href)")
+        waiting += [link for link in found if link.startswith(base + "/")]
 
 
 def to_map(page: Page) -> None:
@@ -202,6 +230,27 @@ def test_nothing_foreign_and_nothing_kept(chromium: Browser, site: str, size: An
                 page.locator(".map .cluster, .map-mark").first.click()
             page.wait_for_load_state("networkidle")
             assert page.evaluate("window.violations") == []
+
+
+@pytest.mark.parametrize("records", ["site", "hostile_site"])
+def test_every_page_asks_nobody_else_and_runs_nothing(
+    chromium: Browser, records: str, request: pytest.FixtureRequest
+) -> None:
+    base = request.getfixturevalue(records)
+    sections = set()
+    with opened(chromium, base + "/", quiet=False) as page:
+        for address in crawl(page, base):
+            sections.add(urlsplit(address).path.removeprefix("/ar").split("/")[1])
+            assert page.evaluate("window.violations") == [], address
+            assert page.evaluate("typeof window.pwned") == "undefined", address
+            leads = page.locator("a[href], form[action]").evaluate_all(
+                "(all) => all.map((one) => new URL(one.href ?? one.action).protocol)"
+            )
+            assert set(leads) <= {"http:", "https:", "geo:", "mailto:", "tel:"}, address
+    assert sections >= {
+        "", "orte", "gebiete", "themen", "handzettel", "leichte-sprache", "barrierefreiheit",
+        "datenschutz", "impressum", "quellen", "einbetten", "embed", "api", "planung", "nix",
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------------- list and map
@@ -276,6 +325,15 @@ def test_on_a_phone_the_map_fills_the_screen_and_nothing_scrolls_behind_it(
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         page.locator(".switch [data-view=list]").click()
         expect(page.locator(".pane-list")).to_be_visible()
+
+
+def test_on_a_phone_the_list_stays_where_it_was_read(chromium: Browser, site: str) -> None:
+    with opened(chromium, site, viewport=PHONE) as page:
+        page.evaluate("scrollTo(0, 2000)")
+        to_map(page)
+        assert page.evaluate("scrollY") == 0
+        page.locator(".switch [data-view=list]").click()
+        assert page.evaluate("scrollY") == 2000
 
 
 # ------------------------------------------------------------------------------- keys

@@ -53,6 +53,9 @@ def test_no_language_makes_a_page_scroll_sideways(chromium: Browser, site: str, 
                 ), (path, width)
 
 
+SCALES = {"de": r"\d+ km", "ar": "[0-9]+ كم", "fa": "[۰-۹]+ کیلومتر"}
+
+
 @RTL
 def test_layout_is_mirrored(chromium: Browser, site: str, code: str) -> None:
     sides = {}
@@ -61,6 +64,11 @@ def test_layout_is_mirrored(chromium: Browser, site: str, code: str) -> None:
             to_map(page)
             parts = (".pane-list", ".leaflet-control-zoom", ".legend", ".leaflet-control-scale")
             sides[one] = [middle(page.locator(part)) > DESK["width"] / 2 for part in parts]
+            scale = page.locator(".leaflet-control-scale-line")
+            said = re.sub("[\u2068\u2069]", "", scale.text_content() or "")
+            assert re.fullmatch(SCALES[one], said)
+            direction = scale.evaluate("(line) => getComputedStyle(line).direction")
+            assert direction == LANGUAGES[one].direction
     assert sides["de"] == [not side for side in sides[code]]
 
 
@@ -75,6 +83,7 @@ def test_map_works_from_right_to_left(chromium: Browser, site: str, code: str) -
         to_map(page)
         show_place(page, "ort-507")
         expect(page.locator(".popup h2")).to_have_text("Treff 7")
+        expect(page.locator(".popup h2")).to_have_attribute("lang", "de")
         expect(page.locator(".popup")).to_be_in_viewport()
         page.locator(".popup a").click()
         expect(page).to_have_url(re.compile(f"/{code}/orte/"))

@@ -12,7 +12,15 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 from test_browser import DESK, PHONE, chromium, opened, show_place, to_map
 from tile_server import BROKEN, HANG, NONE, Answer, TileServer, png, serve_tiles
-from web_helpers import app_of, fill, initiatives_of, place, served, small_territory
+from web_helpers import (
+    app_of,
+    fill,
+    initiatives_of,
+    place,
+    served,
+    small_territory,
+    wait_until,
+)
 
 from geo_service.snapshot import Territory
 from geo_service.store import Store
@@ -242,6 +250,205 @@ def test_marks_differ_by_shape_and_have_names(chromium: Browser, plain: str) -> 
         assert marks.locator("svg use").count() == 5
         names = marks.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
         assert sorted(names) == [f"Haus {n}, Begegnungscafé" for n in range(5)]
+        titles = marks.evaluate_all("(all) => all.map((one) => one.title)")
+        assert titles == names, "a screen reader would say both"
+
+
+def test_mark_of_a_card_far_down_moves_the_list_alone(chromium: Browser, plain: str) -> None:
+    with opened(chromium, plain + "/?q=Treff") as page:
+        to_map(page)
+        last = page.locator(".card").last
+        expect(last).not_to_be_in_viewport()
+        show_place(page, (last.get_attribute("id") or "").removeprefix("ort-"))
+        expect(last).to_be_in_viewport()
+        assert page.evaluate("[scrollY, document.documentElement.scrollHeight - innerHeight]") == [
+            0,
+            0,
+        ]
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_map_above_a_list_stays_in_sight_and_is_linked_to_it_both_ways(
+    chromium: Browser, plain: str, size: Any
+) -> None:
+    with opened(chromium, plain + "/gebiete/07131", viewport=size) as page:
+        page.locator(".map").scroll_into_view_if_needed()
+        to_map(page)
+        before = page.evaluate("scrollY")
+        show_place(page, "ort-23")
+        expect(page.locator("#ort-ort-23.card-current")).to_have_count(1)
+        expect(page.locator(".popup")).to_be_in_viewport()
+        assert page.evaluate("scrollY") == before
+        page.get_by_role("button", name="In der Liste zeigen").click()
+        expect(page.locator("#ort-ort-23 a").first).to_be_focused()
+        page.locator("#ort-ort-21").get_by_role("button").click()
+        expect(page.locator(".popup h2")).to_have_text("Haus 1")
+        expect(page.locator(".popup")).to_be_in_viewport()
+
+
+# -------------------------------------------------------------- a finger, a wheel, the keys
+
+
+def swipe_up(page: Page, *, fingers: int = 1) -> None:
+    """Move one or two fingers up over the map."""
+    box = page.locator(".map").bounding_box()
+    assert box is not None
+    seen = page.viewport_size
+    assert seen is not None
+    x, y = box["x"] + 60, min(box["y"] + box["height"], seen["height"] - 60) - 20
+    touch = page.context.new_cdp_session(page)
+
+    def send(kind: str, up: float, count: int) -> None:
+        points = [{"x": x + 60 * n, "y": y - up, "id": n} for n in range(count)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    send("touchStart", 0, fingers)
+    for step in range(1, 11):
+        send("touchMove", 8 * step, fingers)
+    send("touchEnd", 0, 0)
+
+
+MARK_TOP = """() => {
+  const [map, mark] = [".map", ".map .leaflet-marker-icon"].map((one) =>
+    document.querySelector(one).getBoundingClientRect().top);
+  return Math.round(mark - map);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "moves"),
+    [
+        ("/gebiete/07131", PHONE, "page"),
+        ("/?q=Treff", PHONE, "map"),
+        ("/?q=Treff", {"width": 844, "height": 390}, "map"),
+        ("/?q=Treff", {"width": 640, "height": 300}, "page"),
+    ],
+    ids=["in a page", "whole screen", "lying phone", "low screen"],
+)
+def test_one_finger_moves_the_page_where_it_scrolls_and_two_the_map(
+    chromium: Browser, plain: str, path: str, size: Any, moves: str
+) -> None:
+    with opened(chromium, plain + path, viewport=size, has_touch=True, is_mobile=True) as page:
+        to_map(page)
+        top = page.evaluate(MARK_TOP)
+        swipe_up(page, fingers=1 if moves == "map" else 2)
+        wait_until(page, f"(top) => ({MARK_TOP})() < top - 40", top)
+        assert page.evaluate("scrollY") == 0
+        if moves == "page":
+            top = page.evaluate(MARK_TOP)
+            swipe_up(page)
+            wait_until(page, "() => scrollY > 20")
+            assert page.evaluate(MARK_TOP) == top
+
+
+def test_wheel_moves_the_page_where_it_scrolls_and_with_ctrl_the_map(
+    chromium: Browser, plain: str
+) -> None:
+    scale = ".leaflet-control-scale-line"
+    with opened(chromium, plain + "/gebiete/07131") as page:
+        to_map(page)
+        before = page.locator(scale).inner_text()
+        page.locator(".map").hover()
+        page.mouse.wheel(0, 100)
+        wait_until(page, "() => scrollY > 50")
+        assert page.locator(scale).inner_text() == before
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, 400)
+        page.keyboard.up("Control")
+        expect(page.locator(scale)).not_to_have_text(before)
+        page.goto(plain + "/?q=Treff")
+        to_map(page)
+        before = page.locator(scale).inner_text()
+        page.locator(".map").hover()
+        page.mouse.wheel(0, 400)
+        expect(page.locator(scale)).not_to_have_text(before)
+
+
+def test_map_that_a_phone_shows_late_is_fitted_with_motion_too(
+    chromium: Browser, tiled_land: str
+) -> None:
+    with opened(chromium, tiled_land, viewport=PHONE, reduced_motion="no-preference") as page:
+        page.wait_for_load_state("networkidle")
+        to_map(page)
+        expect(page.locator(".leaflet-pan-anim")).to_have_count(0)
+        land = page.locator(".leaflet-land-pane path").bounding_box()
+        frame = page.locator(".map").bounding_box()
+        assert land is not None
+        assert frame is not None
+        for start, length in (("x", "width"), ("y", "height")):
+            middles = [box[start] + box[length] / 2 for box in (land, frame)]  # type: ignore[literal-required]
+            assert middles[0] == pytest.approx(middles[1], abs=30)
+        assert land["width"] > frame["width"] / 2
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_focus_is_never_lost_with_a_popup(chromium: Browser, plain: str, motion: Any) -> None:
+    with opened(chromium, plain + "/?q=Haus", reduced_motion=motion) as page:
+        to_map(page)
+        mark = page.get_by_role("button", name=re.compile("^Haus 2,"))
+        mark.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".popup")).to_be_focused()
+        page.locator(".leaflet-popup-close-button").focus()
+        page.keyboard.press("Enter")
+        expect(mark).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(".popup")).to_be_focused()
+        page.get_by_role("button", name="Karte verkleinern").focus()
+        page.keyboard.press("Escape")
+        expect(page.locator(".leaflet-popup")).to_have_count(0)
+        expect(page.get_by_role("button", name="Karte verkleinern")).to_be_focused()
+
+
+def test_focus_of_a_popup_whose_mark_goes_into_a_cluster_stays_among_the_marks(
+    chromium: Browser, plain: str
+) -> None:
+    with opened(chromium, plain, reduced_motion="no-preference") as page:
+        to_map(page)
+        show_place(page, "ort-23")
+        expect(page.locator(".popup")).to_be_focused()
+        page.locator(".map").hover(position={"x": 40, "y": 400})
+        for _ in range(4):
+            page.mouse.wheel(0, 400)
+            page.locator(".leaflet-zoom-anim").wait_for(state="detached")
+        expect(page.locator(".leaflet-popup")).to_have_count(0)
+        wait_until(page, "() => document.activeElement.closest('.leaflet-marker-pane')")
+
+
+# -------------------------------------------------------------------------- other readers
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_without_scripts_nothing_covers_what_stands_for_the_map(
+    chromium: Browser, plain: str, size: Any
+) -> None:
+    with opened(chromium, plain, java_script_enabled=False, viewport=size) as page:
+        for path in ("/", "/gebiete/07131"):
+            page.goto(plain + path)
+            expect(page.locator(".map")).to_be_hidden()
+            page.locator("noscript p").click(position={"x": 40, "y": 24}, trial=True)
+            page.locator(".legend summary").click()
+            expect(page.locator(".legend li").first).to_be_visible()
+
+
+def test_note_of_the_tiles_reads_from_left_to_right_on_every_page(
+    chromium: Browser, tiled: str
+) -> None:
+    with opened(chromium, tiled + "/ar/") as page:
+        to_map(page)
+        note = page.locator(".map-credit bdi").first
+        expect(note).to_have_text("© Testkarte 2026")
+        expect(note).to_have_attribute("lang", "de")
+        expect(note).to_be_in_viewport()
+
+
+def test_clusters_have_a_ground_where_colours_are_forced(chromium: Browser, plain: str) -> None:
+    with opened(chromium, plain + "/?q=Treff", forced_colors="active") as page:
+        to_map(page)
+        ground = page.locator(".map .cluster").evaluate(
+            "(one) => getComputedStyle(one).backgroundColor"
+        )
+        assert ground == "rgb(255, 255, 255)"
 
 
 # ---------------------------------------------------------------------- list before map

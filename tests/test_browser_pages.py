@@ -142,7 +142,7 @@ def test_links_of_a_place_leave_only_when_followed(chromium: Browser, pages: str
         page.wait_for_load_state("networkidle")
         app = page.get_by_role("link", name="In der Karten-App öffnen").get_attribute("href")
         assert app == "geo:50.000000,8.270000?q=50.000000,8.270000(Caf%C3%A9%201)"
-        osm = page.get_by_role("link", name="Auf OpenStreetMap ansehen")
+        osm = page.get_by_role("link", name="Weg auf OpenStreetMap suchen")
         assert osm.get_attribute("rel") == "noopener noreferrer"
         data = page.locator("script[type='application/ld+json']").text_content()
         assert json.loads(data or "")["name"] == "Café 1"

@@ -142,6 +142,7 @@ def test_hostile_suggestions_are_text(chromium: Browser, site: str) -> None:
         )
         page.get_by_role("combobox").press_sequentially("ab")
         expect(page.locator(".suggestions [role=option]")).to_have_text(label)
+        expect(page.locator(".suggestions [role=option]")).to_have_attribute("lang", "de")
         assert page.locator(".suggestions img").count() == 0
 
 
@@ -188,14 +189,22 @@ def test_refused_location_says_what_to_do(chromium: Browser, site: str) -> None:
 
 @pytest.mark.parametrize("code", [2, 3])
 def test_lost_location_says_what_to_do(chromium: Browser, site: str, code: int) -> None:
-    fake = f"navigator.geolocation.getCurrentPosition = (_, fail) => fail({{ code: {code} }});"
+    fake = f"""navigator.geolocation.getCurrentPosition = (_, fail) => {{
+      window.lose = () => fail({{ code: {code} }});
+    }};"""
     with opened(chromium, site + "/quellen") as page:
         page.add_init_script(fake)
         page.goto(site)
         button = page.get_by_role("button", name="In meiner Nähe suchen")
-        button.click()
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#suche-meldung")).to_contain_text("wird gesucht")
+        expect(button).to_be_disabled()
+        expect(button).to_be_focused()
+        page.evaluate("window.lose()")
         expect(page.locator("#suche-meldung")).to_contain_text("gerade nicht zu finden")
         expect(button).to_be_enabled()
+        expect(page.get_by_role("combobox")).to_be_focused()
 
 
 def test_device_without_location_says_so(chromium: Browser, site: str) -> None:

@@ -947,7 +947,7 @@ def test_names_in_the_file_are_text_and_lead_to_our_pages_where_there_are_some()
 def test_bundle_leaves_no_import() -> None:
     script = standalone.bundle_script('import { addPlaces } from "./static/js/places.js";\nx();')
     assert not re.search(r"^\s*(import|export) ", script, re.M)
-    order = [script.index(f"modules.{name} = ") for name in ("texts", "list", "map", "places")]
+    order = [script.index(f"modules.{name} = ") for name in ("texts", "map", "list", "places")]
     assert order == sorted(order)
 
 

@@ -6,13 +6,15 @@ import dataclasses
 import datetime as dt
 import json
 import random
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from gazetteer_helpers import SIDE, SOUTH, small_gazetteer, small_municipalities
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo_service import config
@@ -24,8 +26,17 @@ from geo_service.gazetteer import (
     load_places,
     place_key,
 )
+from geo_service.gazetteer.sounds import consonant_keys, sound_key
 from geo_service.municipalities import MunicipalityIndex, load_municipalities
-from geo_service.schema import Address, Ambiguous, Candidate, Found, Municipalities, NotFound
+from geo_service.schema import (
+    Address,
+    Ambiguous,
+    Candidate,
+    Found,
+    GeocodeResult,
+    Municipalities,
+    NotFound,
+)
 
 GEMEINDEN = config.data_dir() / "gemeinden"
 
@@ -56,6 +67,12 @@ def ambiguous(gazetteer: Gazetteer, **parts: str) -> Ambiguous:
     result = gazetteer.find(Address(**parts))
     assert isinstance(result, Ambiguous), result
     return result
+
+
+def candidates(result: GeocodeResult) -> Sequence[Found | Candidate]:
+    if isinstance(result, Ambiguous):
+        return result.candidates
+    return [result] if isinstance(result, Found) else []
 
 
 def gazetteer_with(*ortsteile: tuple[str, str]) -> Gazetteer:
@@ -513,6 +530,7 @@ def test_every_address_gets_a_whole_answer(address: Address) -> None:
 SMALL = small_gazetteer()
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=40))
 def test_suggest_takes_any_text(text: str) -> None:
     assert len(SMALL.suggest(text, limit=3)) <= 3
@@ -598,6 +616,105 @@ def _with_a_typing_error(name: str, chance: random.Random) -> str:
     return chance.choice([swapped, dropped, added, name[:at] + letter + name[at + 1 :]])
 
 
+# -------------------------------------------------------------------------------- sounds
+
+
+@pytest.mark.parametrize(
+    ("letters", "most_unheard"), [("[а-яіїєґ]", 0.15), ("[\u0620-\u06ff]", 0.2)]
+)
+def test_other_scripts_sound_like_their_place_and_hardly_ever_like_another(
+    land: Gazetteer, letters: str, most_unheard: float
+) -> None:
+    """GeoNames' own spellings, from which sounds are not made, say what is meant."""
+    places = load_places(GEMEINDEN / "orte.csv")
+    right = wrong = unheard = 0
+    for ags, names in places[["ags", "names"]].itertuples(index=False):
+        for name in filter(re.compile(letters).search, names.split(";")):
+            heard = {one.ags for one in candidates(land.find_by_sound(name))}
+            right += ags in heard
+            wrong += bool(heard) and ags not in heard
+            unheard += not heard
+    assert unheard <= most_unheard * (right + wrong + unheard)
+    assert right > 180
+    assert wrong == 0
+
+
+@pytest.mark.parametrize(
+    ("stated", "ags"),
+    [("Людвігсгафен", "07314000"), ("Tsvaybryuken", "07320000"), ("Гонзенхайм", "07315000")],
+)
+def test_a_well_known_or_long_name_is_found_by_its_sound(
+    land: Gazetteer, stated: str, ags: str
+) -> None:
+    result = land.find_by_sound(stated)
+    assert isinstance(result, Found)
+    assert result.ags == ags
+    assert "gelesen als" in result.label
+
+
+@pytest.mark.parametrize("stated", ["Kassel", "Кассель", "كوبلنتس", "Нойштадт"])
+def test_a_sound_alone_decides_nothing_more(land: Gazetteer, stated: str) -> None:
+    """Not for small places, nor in scripts without vowels, nor between namesakes."""
+    assert isinstance(land.find_by_sound(stated), Ambiguous)
+
+
+@pytest.mark.parametrize("stated", ["", "😀", "Бонн", "بون", "Hamburg", "ь"])
+def test_what_sounds_like_nothing_here_is_not_found(land: Gazetteer, stated: str) -> None:
+    assert isinstance(land.find_by_sound(stated), NotFound)
+
+
+def test_records_are_never_read_by_sound(land: Gazetteer) -> None:
+    assert isinstance(land.find(Address(city="Людвігсгафен")), NotFound)
+
+
+def test_namesakes_in_another_script_are_ambiguous(land: Gazetteer) -> None:
+    """GeoNames spells one of the two Simmern in Cyrillic; the name is that of both."""
+    for stated in ("Зиммерн", "زيمرن"):
+        labels = {one.label.split(" (")[0] for one in ambiguous(land, city=stated).candidates}
+        assert labels == {"Simmern", "Simmern/Hunsrück"}
+
+
+def test_letters_of_arabic_and_persian_keyboards_are_one() -> None:
+    assert place_key("کوبلنتس") == place_key("كوبلنتس")
+
+
+def test_an_addition_alone_is_no_name(land: Gazetteer) -> None:
+    """GeoNames lists "Pfalz" as another name of Hirschhorn/Pfalz."""
+    assert isinstance(land.find(Address(city="Pfalz")), NotFound)
+
+
+@pytest.mark.parametrize(
+    ("heard", "spelt"),
+    [
+        ("Даксенхаузен", "Dachsenhausen"),
+        ("Шпайер", "Speyer"),
+        ("Shpayer", "Speyer"),
+        ("Вайнхайм", "Weinheim"),
+        ("Квайдерсбах", "Queidersbach"),
+        ("Ланштайн", "Lahnstein"),
+        ("Хёр-Гренцхаузен", "Höhr-Grenzhausen"),
+        ("Нойведель", "Neuwedel"),
+        ("Мюльхайм", "Mühlheim"),
+        ("Альтенкирхен", "Altenkirchen"),
+        ("Рейнбёллен", "Rheinböllen"),
+        ("Рюльцгайм", "Rülzheim"),
+        ("Якобсвайлер", "Jakobsweiler"),
+        ("Ваксвайлер", "Waxweiler"),
+        ("Франкенталь", "Frankenthal"),
+        ("Кохем", "Cochem"),
+    ],
+)
+def test_one_sound_however_it_is_written(heard: str, spelt: str) -> None:
+    assert sound_key(heard) == sound_key(spelt)
+
+
+@settings(deadline=None)
+@given(text=st.text(alphabet="بوشيتساЛюдвигшsch zäüh", max_size=60))
+def test_any_text_may_be_heard(text: str) -> None:
+    assert len(consonant_keys(text)) <= 32
+    assert not set(sound_key(text)) & set("людвигш")
+
+
 # --------------------------------------------------------------------------- suggestions
 
 
@@ -613,6 +730,17 @@ def test_suggestions_in_the_readers_script(land: Gazetteer) -> None:
 
 def test_suggestions_forgive_typing_errors(land: Gazetteer) -> None:
     assert "07211000" in {candidate.ags for candidate in land.suggest("Treir", limit=5)}
+
+
+@pytest.mark.parametrize(
+    ("stated", "ags"),
+    [("Kaiserlatern", "07312000"), ("Vurms", "07319000"), ("Монтабауер", "07143048")],
+)
+def test_suggestions_forgive_more_where_nothing_else_is_near(
+    land: Gazetteer, stated: str, ags: str
+) -> None:
+    assert land.suggest(stated)[0].ags == ags
+    assert not isinstance(land.find(Address(city=stated)), Found)
 
 
 def test_suggestions_name_each_place_once(land: Gazetteer) -> None:

@@ -171,6 +171,18 @@ def test_every_language_has_its_letters(
     assert b"<pdfuaid:part>1<" in content, "a letter that no font has forbids PDF/UA"
 
 
+def test_paper_in_a_language_from_right_to_left_is_mirrored() -> None:
+    """The address below the QR code is as far from one edge as otherwise from the other."""
+    edges = []
+    for words in (WORDS, ARABIC):
+        content = render_pdf(sheet(spot(1), words=words))
+        found = re.search(rb"/Subtype/Link/Rect\[([\d.]+) [\d.]+ ([\d.]+) ", content)
+        assert found
+        edges.append((float(found[1]), 595.2756 - float(found[2])))
+    assert edges[0] == pytest.approx(edges[1][::-1], abs=0.1)
+    assert edges[0][1] < 100 < 400 < edges[0][0]
+
+
 @pytest.mark.parametrize(
     ("name", "missing"),
     [("中文 አማርኛ ☕", True), ("שלום", True), ("मिलन ښه ئێ ڕۆژ ٹھیک", False)],
@@ -221,6 +233,12 @@ def test_only_so_many_places_and_four_pages_hold_them() -> None:
     content = render_pdf(sheet(*(spot(n, hours="Mo-Fr 10-12 Uhr") for n in range(1, 100))))
     assert bookmarks(content)[-1] == f"Café {MAX_PLACES}"
     assert pages(content) <= 4
+
+
+def test_sources_take_what_room_the_list_leaves() -> None:
+    """Seven places fill the first column of a page; a second page for sources would be waste."""
+    places = [spot(n, hours="Mo-Fr 10-12 Uhr") for n in range(1, 8)]
+    assert pages(render_pdf(sheet(*places, sources=("© Kartenamt " * 20,) * 3))) == 1
 
 
 # ------------------------------------------------------------------------- hostile texts
@@ -503,13 +521,14 @@ def test_page_says_what_is_rough_unknown_or_without_a_point(client: FlaskClient)
         ("Sa, So ab 15 Uhr", "Samstag, Sonntag ab 15:00 Uhr", "Saturday, Sunday from 15:00"),
         (
             "Café Do 14-18 (Angabe 2020)",
-            "Donnerstag 14:00–18:00 (Café; Angabe 2020)",
-            "Thursday 14:00–18:00 (Café; ",
+            'Donnerstag 14:00–18:00 (Angabe 2020)</bdi> · <bdi lang="de">Café</bdi></p>',
+            'Thursday 14:00–18:00 (Information from 2020)</bdi> · <bdi lang="de">Café</bdi></p>',
         ),
         ("1. Di im Monat 9-11", None, None),
         ("werktags 9-17", None, None),
         ("nach Absprache", None, None),
         ("24/7", None, None),
+        ("Sa 18-24 Uhr", "Samstag 18:00–24:00", "Saturday 18:00–24:00"),
     ],
 )
 def test_hours_that_are_the_same_every_week_are_in_the_language_of_the_paper(

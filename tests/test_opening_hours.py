@@ -105,7 +105,23 @@ READ = {
     "monatlich am 1. Mo 15-17": "Mo[1] 15:00-17:00",
     "werktags 9-17": "Mo-Fr 09:00-17:00; Sa 09:00-17:00 unknown; PH off",
     "werktags 9-17, Sa 10-12": "Mo-Fr 09:00-17:00; Sa 10:00-12:00; PH off",
-    "wochentags 8-16": "Mo-Fr 08:00-16:00",
+    "wochentags 8-16": "Mo-Fr 08:00-16:00; Sa 08:00-16:00 unknown",
+    "unter der Woche 8-16": "Mo-Fr 08:00-16:00",
+    "jeden Donnerstag um 18 Uhr": "Th 18:00+",
+    "07-09 Uhr Mo": "Mo 07:00-09:00",
+    "Mo 7:30-9": "Mo 07:30-09:00",
+    "Mo 7-12": "Mo 07:00-12:00",
+    "jeden 1. Mo und jeden Mi 10-12": "Mo[1] 10:00-12:00; We 10:00-12:00",
+    "Mi und 1. Mo 10-12": "Mo[1] 10:00-12:00; We 10:00-12:00",
+    # Said of fewer days: both as "also" and as "instead" these hours hold.
+    "Mo-Fr 9-12, Di 9-12 u. 14-17": "Mo,We-Fr 09:00-12:00; Tu 09:00-12:00,14:00-17:00",
+    "Di 9-12 u. 14-17, Mo-Fr 9-12": "Mo,We-Fr 09:00-12:00; Tu 09:00-12:00,14:00-17:00",
+    "Mo-Fr 9-12, Fr 10-14": "Mo-Th 09:00-12:00; Fr 10:00-14:00, Fr 09:00-10:00 unknown",
+    "Di 9-12, Mo-Fr 14-17": "Mo,We-Fr 14:00-17:00; Tu 09:00-12:00,14:00-17:00",
+    "Sa-So 10-12, So 14-16": "Sa 10:00-12:00; Su 10:00-12:00,14:00-16:00",
+    # These may be meant instead of the day's usual hours.
+    "Mo-Fr 14-17, Di 9-12": "Mo,We-Fr 14:00-17:00; Tu 09:00-12:00, Tu 14:00-17:00 unknown",
+    "täglich 9-12, So 14-16": "Mo-Sa 09:00-12:00; Su 14:00-16:00, Su 09:00-12:00 unknown",
     "am Wochenende 10-18 Uhr": "Sa-Su 10:00-18:00",
     "Di ab 15 Uhr": "Tu 15:00+",
     "Mi 15:00": "We 15:00+",
@@ -156,11 +172,11 @@ KEPT = {
     "monatlich Mi 16-18": "irregular",
     "jeden 2. Di 10-12": "irregular",
     "jede zweite Woche Mo 10-12": "irregular",
+    "jeden Mo und jeden zweiten Mi 10-12": "irregular",
     "im Mai Mo 10-12": "season",
     "Mo-Fr 10-12 außer Ferien": "school_holidays",
     "Sa 24.12. 10-12": "dates",
     "geplant: Mo 10-12": "planned",
-    "Mo 10-12 (alte Angabe)": "undated",
     "Mo ca. 10-12": "approximate",
     "nach Vereinbarung": "by_appointment",
     "Mo 10-12, nach Vereinbarung": "by_appointment",
@@ -170,6 +186,19 @@ KEPT = {
     "Mo 3-5": "ambiguous_time",
     "Mo nachmittags 2-4": "ambiguous_time",
     "Mo abends 7-9": "ambiguous_time",
+    "Di 7-9 Uhr": "ambiguous_time",
+    "Mo-Fr 14-17, Di 9-12, Di 15-16": "contradiction",
+    "Mo-Fr 9-17, Fr 9-13, Fr bis 18": "contradiction",
+    "1. Mo und Mi im Monat 10-12": "not_understood",
+    "letzter Freitag und Samstag im Monat 18-22": "not_understood",
+    "Mo 9-12, Di 9-12 …": "not_understood",
+    "Mo 9-12, Di 9-12 Uhr...": "not_understood",
+    "Mo 9-12 und": "not_understood",
+    "Nächstes Treffen: Mo 18-20": "not_understood",
+    "Annahme Kleiderkammer Mo 9-11": "not_understood",
+    "Videosprechstunde Mo 10-12": "by_phone",
+    "Frauencafé Mi 10-12": "for_some",
+    "Seniorentreff jeden Mittwoch 14-17": "for_some",
     "Mo 12-10": "contradiction",
     "Mo 10-12, 11-13": "contradiction",
     "Mo ab 14, Mo 16-18": "contradiction",
@@ -211,6 +240,8 @@ def test_every_reason_is_shown_by_an_example() -> None:
         ("Mo 10-12 (Angabe März 2021)", "2021-03", None),
         ("Mo 10-12 (Stand 2021-03-12)", "2021-03-12", None),
         ("Mo 10-12 (Angabe um 2016)", "2016", "Angabe um 2016"),
+        ("Mo 10-12 (Angabe älter)", None, "Angabe älter"),
+        ("Mo 10-12 (alte Angabe)", None, "alte Angabe"),
         ("Mo 10-12 (Angabe 2020); Di 9-11 (Angabe 2016)", "2016", None),
         ("Mo 10-12 und nach Absprache (Angabe 2020)", "2020", "nach Absprache"),
     ],
@@ -223,7 +254,15 @@ def test_date_of_the_source_is_told_apart_from_the_hours(
     assert (hours.as_of, hours.note) == (as_of, note)
 
 
-@pytest.mark.parametrize("text", ["Mo 10-12 (Stand 13/2021)", "Mo 10-12, Stand 40.3.2021"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mo 10-12 (Stand 13/2021)",
+        "Mo 10-12, Stand 40.3.2021",
+        "Mo 10-12 (Stand 31.2.2021)",
+        "Mo 10-12 (Stand 2021-02-29)",
+    ],
+)
 def test_impossible_date_is_no_date(text: str) -> None:
     assert (parse_hours(text).rule, parse_hours(text).as_of) == (None, None)
 
@@ -498,9 +537,12 @@ LONG = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "S
 
 @st.composite
 def day_hours(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
-    """Up to three stretches of a day that do not touch, in minutes from 6:00 to 24:00."""
+    """Up to three stretches of a day that do not touch, in minutes from 8:00 to 24:00.
+
+    Before that, "7-9" may be said of an evening.
+    """
     count = 2 * draw(st.integers(1, 3))
-    quarters = st.integers(6 * 4, 24 * 4)
+    quarters = st.integers(8 * 4, 24 * 4)
     edges = sorted(draw(st.lists(quarters, min_size=count, max_size=count, unique=True)))
     return tuple((a * 15, b * 15) for a, b in zip(edges[::2], edges[1::2], strict=True))
 

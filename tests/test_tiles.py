@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from test_browser import missing
 from tile_server import (
     BROKEN,
     DROP,
@@ -26,8 +29,10 @@ from tile_server import (
     Answer,
     TileServer,
     hammer_cache,
+    keep_on_full_disk,
     png,
     serve_tiles,
+    wear_certificate,
 )
 from web_helpers import app_of, fill, initiatives_of, place, small_territory
 
@@ -269,14 +274,66 @@ def test_redirect_is_never_followed(upstream: TileServer, make_proxy: MakeProxy)
         assert other.asked == []
 
 
-@pytest.mark.parametrize("way", ["hang", "drip"])
-def test_slow_tile_server_is_given_up(
+@pytest.mark.parametrize("way", ["hang", "head", "drip"])
+def test_slow_tile_server_is_given_up_and_asked_again_later(
     upstream: TileServer, make_proxy: MakeProxy, way: str
 ) -> None:
     upstream.default = Answer(way=way)
+    clock = Clock()
+    proxy = make_proxy(timeout_s=0.2, breaker=Breaker(clock=clock))
     start = time.monotonic()
-    assert isinstance(make_proxy(timeout_s=0.2).get(AHEIM), Unavailable)
+    assert isinstance(proxy.get(AHEIM), Unavailable)
     assert time.monotonic() - start < 2
+    upstream.default = Answer()
+    clock.time_s += 31
+    until(lambda: isinstance(proxy.get(AHEIM), Image))
+
+
+def test_expired_tile_that_is_no_more_is_forgotten(
+    upstream: TileServer, make_proxy: MakeProxy, tmp_path: Path
+) -> None:
+    proxy = make_proxy()
+    proxy.get(AHEIM)
+    age(tmp_path, days=31)
+    upstream.default = NONE
+    assert isinstance(proxy.get(AHEIM), Image)
+    until(lambda: proxy.get(AHEIM) == Absent())
+    assert upstream.paths == {AHEIM_PATH: 2}
+
+
+def test_tls_that_never_ends_its_greeting_is_given_up(make_proxy: MakeProxy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/{{z}}/{{x}}/{{y}}"
+        gone = threading.Event()
+
+        def greet() -> None:
+            client, _ = server.accept()
+            with client, suppress(OSError):
+                client.sendall(b"\x16\x03\x03\x3f\xff")  # a record of 16 KB, byte by byte
+                while not gone.wait(0.02):
+                    client.sendall(b"\0")
+            gone.set()
+
+        threading.Thread(target=greet, daemon=True).start()
+        proxy = make_proxy(source=source_of(url), timeout_s=0.2)
+        assert isinstance(proxy.get(AHEIM), Unavailable)
+        assert gone.wait(10)
+
+
+def test_tile_server_by_https_must_be_who_it_says(
+    upstream: TileServer,
+    make_proxy: MakeProxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if shutil.which("openssl") is None:
+        missing("openssl")
+    certificate = wear_certificate(upstream, tmp_path)
+    source = source_of(upstream.url.replace("http:", "https:"))
+    assert isinstance(make_proxy(source=source).get(AHEIM), Unavailable)
+    assert upstream.asked == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert isinstance(make_proxy(source=source).get(AHEIM), Image)
 
 
 def test_absent_tile_is_not_asked_for_again_that_day(
@@ -510,6 +567,24 @@ def test_full_or_locked_disk_costs_no_tile(
         assert isinstance(proxy.get(AHEIM), Image)
     assert len(caplog.records) == 1
     assert "cannot keep tiles" in caplog.records[0].message
+
+
+def test_disk_that_fills_up_in_the_middle_of_a_tile_leaves_no_part(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    kept = context.Value("i", -1)
+    writer = context.Process(target=keep_on_full_disk, args=(tmp_path, kept))
+    writer.start()
+    writer.join()
+    assert (writer.exitcode, kept.value) == (0, 0)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_tile_server_that_has_no_such_name_is_a_failure_like_any_other(
+    make_proxy: MakeProxy,
+) -> None:
+    proxy = make_proxy(source=source_of("http://a..b/{z}/{x}/{y}"))
+    assert isinstance(proxy.get(AHEIM), Unavailable)
+    assert proxy.resting
 
 
 def test_size_zero_keeps_nothing(make_proxy: MakeProxy, upstream: TileServer) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -39,6 +40,7 @@ from geo_service.schema import (
 )
 from geo_service.snapshot import Territory
 from geo_service.web.areas import AreaIndex
+from geo_service.web.languages import LANGUAGES
 from geo_service.web.legal import contact_link
 from geo_service.web.place_facts import geo_link, osm_link, read_week
 from geo_service.web.places import read_places
@@ -270,13 +272,14 @@ def test_at_most_five_places_are_near(make_app: MakeApp) -> None:
     assert "Café 10" not in dict(near(page))
 
 
-def test_links_open_a_map_app_and_osm_at_the_very_point() -> None:
+def test_links_open_a_map_app_and_the_way_on_osm_to_the_very_point() -> None:
     found = {p.id: p for p in read_places(initiatives_of(PLACES), small_land(), today=TODAY)}
     assert geo_link(found["ort-1"]) == (
         "geo:50.050000,7.050000?q=50.050000,7.050000(Caf%C3%A9%20Anker)"
     )
     assert osm_link(found["ort-1"]) == (
-        "https://www.openstreetmap.org/?mlat=50.05000&mlon=7.05000#map=18/50.05000/7.05000"
+        "https://www.openstreetmap.org/directions?from=&to=50.05000%2C7.05000"
+        "#map=17/50.05000/7.05000"
     )
     assert geo_link(found["ort-5"]) is osm_link(found["ort-5"]) is None
 
@@ -299,7 +302,6 @@ def test_linked_data_says_what_is_known_and_nothing_else(make_app: MakeApp) -> N
         "geo": {"@type": "GeoCoordinates", "latitude": 50.05, "longitude": 7.06},
     }
     data = linked_data(client.get("/orte/ort-1").text)
-    assert data["openingHours"] == ["Mo 14:00-18:00"]
     assert data["sameAs"] == "https://example.org/anker"
 
 
@@ -320,6 +322,8 @@ def test_linked_data_says_what_is_known_and_nothing_else(make_app: MakeApp) -> N
         ("Di ab 14 Uhr", None),  # Tu 14:00+
         ("1. und 3. Sa im Monat 10-14", None),  # Sa[1,3] 10:00-14:00
         ("werktags 9-17", None),
+        ("Mo 14:00-18:00 (Angabe 2022)", None),  # its form cannot say how old that is
+        ("Mo 14:00-18:00 (Angabe um 2016)", None),
         ("Mo 10-12 und nach Vereinbarung", None),
         ("24/7", None),
         ("nach Absprache", None),
@@ -359,6 +363,15 @@ def test_error_can_be_reported_by_mail_or_page(make_app: MakeApp) -> None:
     assert "https://example.org/f?a=1&amp;betreff=Fehler%20bei" in page
     page = make_app(contact="Zimmer 12").test_client().get("/orte/ort-1").text
     assert "Schreiben Sie an Zimmer 12." in page
+
+
+@pytest.mark.parametrize("path", ["/orte/ort-1", "/gebiete/07131"])
+def test_operator_reads_where_mistakes_could_be_reported_that_no_address_is_set(
+    make_app: MakeApp, path: str
+) -> None:
+    missing = 'Angabe des Betreibers fehlt: <code dir="ltr">GEO_SERVICE_CONTACT</code>'
+    assert missing in make_app().test_client().get(path).text
+    assert missing not in make_app(contact="Zimmer 12").test_client().get(path).text
 
 
 @pytest.mark.parametrize(
@@ -657,6 +670,7 @@ def test_given_settings_are_shown_as_text(
     assert (
         'href="https://auenland.example/datenschutz?betreff=Datenschutz"' in pages["/datenschutz"]
     )
+    assert "<bdi>Rathausplatz 1</bdi><br><bdi>53501 Aheim</bdi>" in pages["/datenschutz"]
     assert "Das Rechenzentrum des Landes betreibt den Server." in pages["/datenschutz"]
     assert "mailto:hilfe@auenland.example?subject=Barriere" in pages["/barrierefreiheit"]
 
@@ -688,6 +702,7 @@ def test_accessibility_statement_has_what_the_model_asks(client: FlaskClient) ->
         "Was noch nicht barrierefrei ist",
         "Selbstbewertung",
         "22.11.2026",
+        "zuletzt überprüft",
         "Durchsetzungsstelle",
     ):
         assert text in page
@@ -701,6 +716,24 @@ def test_plain_language_has_short_sentences(client: FlaskClient) -> None:
     longest = max(sentences, key=lambda sentence: len(sentence.split()))
     assert len(sentences) > 60
     assert len(longest.split()) <= 12, longest
+
+
+def test_plain_language_calls_what_is_to_be_pressed_by_its_name(client: FlaskClient) -> None:
+    """And has long words in parts: a part has at most 14 letters (BITV 2.0, annex 2)."""
+    page = text_of(
+        re.findall(r'<div class="legal plain".*?</div>', client.get("/leichte-sprache").text, re.S)[
+            0
+        ]
+    )
+    start = text_of(client.get("/").text)
+    said = re.findall("drücken Sie auf „(.*?)“|auf „(.*?)“ drücken", page, re.IGNORECASE)
+    assert {one or other for one, other in said} == {
+        name
+        for name in ("Suchen", "In meiner Nähe suchen", "Handzettel zum Drucken")
+        if name in start
+    }
+    words = re.findall(r"[A-Za-zÄÖÜäöüß]{15,}", re.sub(r"<code.*?</code>|GEO_\w+", "", page))
+    assert not words
 
 
 def test_german_only_texts_are_marked_and_summed_up(client: FlaskClient) -> None:
@@ -802,6 +835,38 @@ def test_sitemap_names_pages_that_are_there_each_once(make_app: MakeApp) -> None
             app.test_client().get(address.removeprefix("https://orte.example/x")).status_code == 200
         )
     assert not any("/gebiete/07211000" in address for address in found)
+
+
+def test_sitemap_names_each_page_in_every_language_by_its_canonical_address(
+    make_app: MakeApp,
+) -> None:
+    client = make_app(PLACES[:1], public_url="https://orte.example").test_client()
+    found = re.findall("<loc>https://orte.example(.*?)</loc>", client.get("/sitemap.xml").text)
+    assert {*found} == {
+        re.findall('<link rel="canonical" href="https://orte.example(.*?)">', page.text)[0]
+        for address in found
+        for page in [client.get(address)]
+    }
+    pages = [address for address in found if not re.match("/[a-z]{2}/", address)]
+    assert len(found) == len(LANGUAGES) * len(pages) + 1, "the start page greets, and is German"
+
+
+def test_sitemap_of_too_many_pages_lists_its_parts(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_app(public_url="https://orte.example/x").test_client()
+    whole = re.findall("<loc>(.*?)</loc>", client.get("/sitemap.xml").text)
+    assert client.get("/sitemap-1.xml").status_code == 404
+    monkeypatch.setattr(import_module("geo_service.web.legal"), "MOST_ADDRESSES", len(whole) // 2)
+    client = make_app(public_url="https://orte.example/x").test_client()
+    index = client.get("/sitemap.xml").text
+    assert ElementTree.fromstring(index).tag.endswith("}sitemapindex")  # noqa: S314 - our own
+    parts = re.findall("<loc>https://orte.example/x(.*?)</loc>", index)
+    lists = [re.findall("<loc>(.*?)</loc>", client.get(part).text) for part in parts]
+    assert [address for part in lists for address in part] == whole
+    assert max(map(len, lists)) == len(whole) // 2
+    assert client.get(f"/sitemap-{len(parts) + 1}.xml").status_code == 404
+    assert client.get("/sitemap-0.xml").status_code == 404
 
 
 def test_sitemap_leaves_out_areas_without_a_place(make_app: MakeApp) -> None:

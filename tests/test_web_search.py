@@ -38,11 +38,12 @@ from geo_service.snapshot import SnapshotHolder, Territory
 from geo_service.store import Store
 from geo_service.web import BERLIN, create_app
 from geo_service.web.addresses import KEPT, PAUSE_S, AddressFinder
-from geo_service.web.filters import RADII_KM, TIMES, Filter, PlaceIndex, Selection
+from geo_service.web.filters import MAY_BE_SILENT, RADII_KM, TIMES, Filter, PlaceIndex, Selection
 from geo_service.web.places import Place, read_places
 from geo_service.web.queries import MAX_PLACE_TEXT, query_string, read_filter
 from geo_service.web.search import Located, PlaceSearch, Spot
 from geo_service.web.timetable import Timetable
+from geo_service.web.town_names import POSTCODES
 
 MAINZ = (8.271855, 50.001959)
 MONDAY = dt.date(2026, 11, 23)
@@ -64,6 +65,12 @@ REAL = [
 def names(page: str) -> list[str]:
     """The names of the places on a page, in its order."""
     return [unescape(name) for name in re.findall(r"<h4[^>]*><a [^>]*>(.*?)</a></h4>", page)]
+
+
+def count(page: str) -> int:
+    """How many places a page says it found."""
+    said = re.search(r"([\d.]+) Orte? gefunden", page)
+    return int(said[1]) if said else 0
 
 
 def chips(page: str) -> dict[str, int]:
@@ -119,9 +126,104 @@ def test_a_place_is_found_in_any_spelling(search: PlaceSearch, text: str, label:
     assert not found.street
 
 
+SAID = {
+    "Mainz": ("Mainz Hbf", "Bahnhof Mainz", "Mainz Neustadt", "nähe Mainz", "Mainz, Deutschland",
+              "ich wohne in Mainz", "MZ", "Mayntz", "55 116", "Mombach", "Mainz-Mombach"),
+    "Kaiserslautern": ("KL", "Lautern", "K'lautern", "Keiserslautern", "kaisers lautern",
+                       "Kajzerslautern", "Kaiserslautern und Umgebung"),
+    "Ludwigshafen am Rhein": ("LU", "Людвігсгафен", "Людвигсхафен", "Lyudvigskhafen",
+                              "Ludvigshafen", "ludwigs hafen", "Oggersheim"),
+    "Bad Kreuznach": ("Bad Kroytsnakh", "Бад Кройцнах", "Бад-Кройцнах", "Kreuznach",
+                      "bad kreuz nach"),
+    "Zweibrücken": ("Zweibrucken", "Tsvaybryuken", "Цвайбрюкен"),
+    "Trier": ("bei Trier", "Trier Nord", "Trier, Rheinland-Pfalz", "Карл-Маркс-Хаус Трир",
+              "تریر", "ترير"),
+    "Koblenz": ("كوبلنتس", "كوبلنز", "Koblents", "Karthause Koblenz", "Koplenz"),
+    "Wittlich": ("Віттліх",),
+    "Speyer": ("Shpayer", "Şpayer"),
+    "Haßloch": ("Гаслох", "Хасслох"),
+    "Bad Neuenahr-Ahrweiler": ("Bad Neuenahr",),
+    "Kasel": ("in der Nähe von Kasel", "Kasel und Umgebung", "rund um Kasel"),
+}  # fmt: skip
+"""What residents type who do not know how a name is spelt."""
+
+
+@pytest.mark.parametrize(("name", "text"), [(n, text) for n, all_ in SAID.items() for text in all_])
+def test_a_town_is_found_as_people_write_it(search: PlaceSearch, name: str, text: str) -> None:
+    found = search.locate(text)
+    assert found.spot
+    assert search.name_of(found.spot.ags) == name
+    assert found.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("لودفيجسهافن", "Ludwigshafen am Rhein (kreisfreie Stadt)"),
+        ("كايزرسلاوترن", "Kaiserslautern (kreisfreie Stadt)"),
+        ("شباير", "Speyer (kreisfreie Stadt)"),
+        ("پیرماسنس", "Pirmasens (kreisfreie Stadt)"),
+        ("ورمس", "Worms (kreisfreie Stadt)"),
+        ("Mainz Trier", "Mainz (kreisfreie Stadt)"),
+        ("Landkreis Mainz", "Landkreis Mainz-Bingen"),
+        ("Hunsrück", "Rhein-Hunsrück-Kreis"),
+        ("Кассель", "Kasel (Landkreis Trier-Saarburg, VG Ruwer)"),
+        ("Kassel", "Kasel (Landkreis Trier-Saarburg, VG Ruwer)"),
+    ],
+)
+def test_what_only_sounds_like_a_place_is_offered_not_taken(
+    search: PlaceSearch, text: str, first: str
+) -> None:
+    found = search.locate(text)
+    assert found.blocked
+    assert not found.asked
+    assert found.options[0] == first
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("Зиммерн", {"Simmern/Hunsrück", "Simmern"}),
+        ("زيمرن", {"Simmern/Hunsrück", "Simmern"}),
+        ("Noyshtadt", {"Neustadt an der Weinstraße", "Neustadt (Wied)", "Neustadt/Westerwald"}),
+        ("Bretzenheim", {"Bretzenheim", "Mainz-Bretzenheim"}),
+        ("55128 Bretzenheim", {"Bretzenheim", "Mainz-Bretzenheim"}),
+        ("Friesenheim", {"Friesenheim", "Ludwigshafen-Friesenheim"}),
+        ("Horchheim", {"Koblenz-Horchheim", "Worms-Horchheim"}),
+    ],
+)
+def test_namesakes_are_asked_back_in_every_script_and_as_parts_of_towns(
+    search: PlaceSearch, text: str, options: set[str]
+) -> None:
+    found = search.locate(text)
+    assert found.asked
+    assert {
+        re.split(r" \((?:Land|kreis|West|Rhein)", label)[0] for label in found.options
+    } == options
+    assert not any(search.locate(label).blocked for label in found.options)
+
+
+def test_a_postal_code_tells_a_municipality_from_a_part_of_a_town(search: PlaceSearch) -> None:
+    found = search.locate("55559 Bretzenheim")
+    assert found.spot
+    assert found.spot.ags == "07133018"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Kaiserstraße 5 in Nirgendwo", "Berlin Mitte", "Berlin Kasel", "Pfalz", "Stein", "Бонн"],
+)
+def test_a_text_with_no_town_of_the_land_is_not_read_as_one(search: PlaceSearch, text: str) -> None:
+    assert search.locate(text).blocked
+
+
 @pytest.mark.parametrize(
     ("text", "street", "town"),
     [
+        ("Hauptstr. 12, Mainz-Mombach", "Hauptstr. 12", "Mainz-Mombach"),
+        ("Hauptstr. 12, 55120 Mombach", "Hauptstr. 12", "55120 Mombach"),
+        ("Kaiserstr. 5, 55116 Mainz, Deutschland", "Kaiserstr. 5", "55116 Mainz"),
+        ("Kaiserstr. 5, Mainz, Rheinland-Pfalz, Germany", "Kaiserstr. 5", "Mainz"),
         ("Kaiserstr. 5, Mainz", "Kaiserstr. 5", "Mainz"),
         ("Kaiserstraße 5 Mainz", "Kaiserstraße 5", "Mainz"),
         ("Mainz Kaiserstraße 5", "Kaiserstraße 5", "Mainz"),
@@ -168,6 +270,13 @@ def test_parts_of_an_address_reach_the_geocoder(search: PlaceSearch) -> None:
         ("Mayen-Koblenz", "07137"),
         ("VG Konz", "072355003"),
         ("verbandsgemeinde konz", "072355003"),
+        ("Rhein-Selz", "073395007"),
+        ("Kreis Altenkirchen", "07132"),
+        ("Westerwald", "07143"),
+        ("Rhein Lahn", "07141"),
+        ("Eifelkreis", "07232"),
+        ("Bitburg-Prüm", "07232"),
+        ("Landkreis Birkenfelt", "07134"),
     ],
 )
 def test_a_kreis_or_verbandsgemeinde_is_an_area(search: PlaceSearch, text: str, key: str) -> None:
@@ -188,12 +297,39 @@ def test_what_is_unknown_stays_unknown(search: PlaceSearch, text: str) -> None:
     assert not found.asked
 
 
-def test_a_postal_code_of_a_town_that_has_several_is_read_by_its_first_digits(
-    search: PlaceSearch,
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("55131", "Mainz"),
+        ("67063", "Ludwigshafen am Rhein"),
+        ("67655", "Kaiserslautern"),
+        ("54292", "Trier"),
+        ("55543", "Bad Kreuznach"),
+        ("56077", "Koblenz"),
+    ],
+)
+def test_a_postal_code_of_a_town_that_has_several_is_the_town(
+    search: PlaceSearch, code: str, name: str
 ) -> None:
-    found = search.locate("55131")
+    found = search.locate(code)
     assert found.spot
-    assert (found.spot.name, found.remark) == ("Mainz", "postcode_unknown")
+    assert (found.spot.name, found.remark) == (name, "postcode_unknown")
+    assert search.suggest(code) == (f"{code} {name}",)
+
+
+def test_no_seat_of_another_municipality_has_a_postal_code_of_a_town(territory: Territory) -> None:
+    table = territory.municipalities
+    for town, (first, last) in POSTCODES.items():
+        codes = table["postcode"].fillna("0").astype(int)
+        names = table.loc[(codes >= first) & (codes <= last), "name"]
+        assert [name.startswith(town) for name in names] == [True]
+
+
+@pytest.mark.parametrize("code", ["54298", "54291x", "67098", "10115", "68159"])
+def test_a_postal_code_of_no_town_of_the_land_is_not_read_as_one(
+    search: PlaceSearch, code: str
+) -> None:
+    assert search.locate(code).remark != "postcode_unknown"
 
 
 def test_every_label_leads_back_to_its_place(search: PlaceSearch, territory: Territory) -> None:
@@ -224,6 +360,12 @@ def test_any_text_is_answered(search: PlaceSearch, text: str) -> None:
         ("5511", "55116 Mainz"),
         ("54290 tr", "54290 Trier"),
         ("landkreis coch", "Landkreis Cochem-Zell"),
+        ("KL", "Kaiserslautern (kreisfreie Stadt)"),
+        ("Гонз", "Gonsenheim, Ortsteil von Mainz (kreisfreie Stadt)"),
+        ("باد كر", "Bad Kreuznach (Landkreis Bad Kreuznach)"),
+        ("bad kroy", "Bad Kreuznach (Landkreis Bad Kreuznach)"),
+        ("momb", "Mainz-Mombach"),
+        ("mainz mo", "Mainz-Mombach"),
     ],
 )
 def test_suggestions_begin_with_the_likeliest(real: FlaskClient, typed: str, first: str) -> None:
@@ -233,7 +375,10 @@ def test_suggestions_begin_with_the_likeliest(real: FlaskClient, typed: str, fir
 
 
 def test_every_suggestion_is_found_when_it_is_sent(real: FlaskClient, search: PlaceSearch) -> None:
-    for typed in ("ba", "bad", "neu", "st", "ro", "55", "54", "land", "verb", "ко", "ما"):
+    for typed in (
+        *("ba", "bad", "neu", "st", "ro", "55", "54", "land", "verb", "ко", "ما"),
+        *("lu", "mainz-b", "alt", "hor", "нойш", "باد"),
+    ):
         for label in real.get("/vorschlaege", query_string={"q": typed}).json["suggestions"]:
             assert not search.locate(label).blocked, label
 
@@ -276,6 +421,24 @@ def test_namesakes_are_links_that_lead_to_the_place(real: FlaskClient) -> None:
     there = real.get(address).text
     assert "Rund um Bauler" in there
     assert "art=haus" in address
+
+
+def test_a_street_is_kept_while_namesakes_are_asked_back(real: FlaskClient) -> None:
+    page = real.get("/?ort=Hauptstr. 3, Bauler&zeit=heute").text
+    (address,) = links(page, "VG Adenau")
+    asked = {"ort": ["Hauptstr. 3, Bauler (Landkreis Ahrweiler, VG Adenau)"], "zeit": ["heute"]}
+    assert parse_qs(urlsplit(address).query) == asked
+    page = real.get(address).text
+    assert "Straßen können wir nicht suchen." in page
+    assert "rund um die Mitte von Bauler" in page
+
+
+def test_a_part_of_a_town_without_a_point_is_said_to_be_so(real: FlaskClient) -> None:
+    for typed in ("Mombach", "Mainz-Mombach"):
+        page = real.get("/", query_string={"ort": typed}).text
+        assert "Die Lage dieses Ortsteils kennen wir nicht." in page
+        assert "rund um die Mitte von Mainz" in page
+        assert names(page)[0] == "Helfer Mainz"
 
 
 def test_an_unknown_place_offers_what_may_help(real: FlaskClient) -> None:
@@ -598,10 +761,10 @@ def fits(row: dict[str, Any], query: Filter, *, without: str = "", value: str = 
     areas = {ags, keys[ags], ags[:5]} if row["point"] else {kreis}
     said = {
         "art": {row["category"], GROUP_OF_CATEGORY[row["category"]]},
-        "thema": {row["theme"]},
+        "thema": {row["theme"]} if row["theme"] else None,
         "sprache": languages or None,
         "rollstuhl": {"yes": {"ja"}, "limited": {"teilweise"}, "no": set()}.get(row["wheelchair"]),
-        "angebot": {one.lower() for one in (row["offers"] or "").split("; ")},
+        "angebot": {one.lower() for one in (row["offers"] or "").split("; ") if one} or None,
         "gebiet": areas,
         "zeit": OPEN_ON_MONDAY_AT_TEN[row["opening_hours"]],
     }
@@ -642,7 +805,7 @@ CHOICES = st.builds(
     wheelchair=st.lists(some(["ja", "teilweise"]), max_size=2, unique=True).map(tuple),
     offers=st.lists(some(["kochen", "spiele", "beratung"]), max_size=2, unique=True).map(tuple),
     areas=some([(), (), ("07131",), ("07131001",), ("071315001",), ("07211",)]),
-    unknown=st.lists(some(["zeit", "sprache", "rollstuhl"]), max_size=3, unique=True).map(tuple),
+    unknown=st.lists(some(MAY_BE_SILENT), max_size=3, unique=True).map(tuple),
 )
 
 
@@ -684,7 +847,7 @@ def test_set_and_counts_equal_brute_force(
 
 @settings(max_examples=100, deadline=None)
 @given(
-    query=CHOICES,
+    query=st.just(Filter()) | CHOICES,
     lon=st.floats(6.9, 7.4),
     lat=st.floats(49.95, 50.15),
     radius_km=some(RADII_KM),
@@ -794,6 +957,25 @@ def test_unknown_is_kept_apart_from_no(world: FlaskClient) -> None:
     assert f"{yes + silent} Orte gefunden" in with_them
     assert links(with_them, "Ohne diese Orte") == ["/?rollstuhl=ja"]
     assert "unbekannt" not in links(with_them, "Mit dem Rollstuhl zugänglich")[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        (f"thema={quote(THEMES[0])}", "theme", "nichts über ihr Thema"),
+        ("angebot=spiele", "offers", "nichts über Angebote"),
+        ("sprache=arabisch", "languages", "nichts über Sprachen"),
+    ],
+)
+def test_what_records_leave_out_is_counted_apart_and_shown_on_request(
+    world: FlaskClient, query: str, field: str, words: str
+) -> None:
+    page = world.get(f"/?{query}").text
+    silent = sum(row[field] is None for row in WORLD)
+    assert silent > 1
+    assert f"{silent} Orte sagen {words}." in page
+    (address,) = links(page, "Diese auch zeigen")
+    assert count(world.get(address).text) == count(page) + silent
 
 
 def test_unknown_hours_are_not_closed(world: FlaskClient) -> None:
@@ -936,7 +1118,7 @@ def test_what_cannot_be_read_is_a_page_with_a_way_back(world: FlaskClient, query
         ("rollstuhl", "ja, teilweise"),
         ("angebot", "Beratung, "),
         ("gebiet", "07131, 07131001"),
-        ("unbekannt", "rollstuhl, sprache, zeit"),
+        ("unbekannt", "angebot, rollstuhl, sprache, thema, zeit"),
     ],
 )
 def test_unknown_value_says_which_what_was_possible_and_leads_on_without_it(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import ssl
 import struct
+import subprocess
 import threading
 import zlib
 from collections import Counter, deque
@@ -37,7 +40,7 @@ WEBP = b"RIFF" + struct.pack("<I", 204) + b"WEBP" + b"\0" * 200
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server does with one request. `way`: send, hang, drip, drop or cut."""
+    """What the server does with one request. `way`: send, hang, head, drip, drop or cut."""
 
     body: bytes = PNG
     status: int = 200
@@ -101,15 +104,22 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if answer.way == "drop":
             return
+        if answer.way == "head":  # never ends, and is never silent for long
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            self._drip(b"x")
+            return
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.mimetype)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
         if answer.way == "drip":
-            while not self.server.released.wait(0.02):
-                self.wfile.write(b"\x89")
+            self._drip(b"\x89")
         self.wfile.write(answer.body[: 100 if answer.way == "cut" else None])
+
+    def _drip(self, drop: bytes) -> None:
+        while not self.server.released.wait(0.02):
+            self.wfile.write(drop)
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -118,6 +128,21 @@ class _Handler(BaseHTTPRequestHandler):
 def serve_tiles() -> AbstractContextManager[TileServer]:
     """Run the server on a free port of the loopback interface."""
     return running(TileServer())
+
+
+def wear_certificate(server: TileServer, folder: Path) -> Path:
+    """Let the server speak TLS from now on; return the certificate that vouches for it."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+        " -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    )
+    files = ["-keyout", key, "-out", certificate]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return certificate
 
 
 def hammer_cache(folder: Path, seed: int, broken: Any) -> None:
@@ -129,3 +154,11 @@ def hammer_cache(folder: Path, seed: int, broken: Any) -> None:
         kept = cache.read(tile)
         if kept is not None and image_type(kept[0]) is None:
             broken.value += 1
+
+
+def keep_on_full_disk(folder: Path, kept: Any) -> None:
+    """Keep a tile where a file may have 100 bytes; counts the tiles that are there then."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    cache = TileCache(folder, "k", max_bytes=1_000_000)
+    cache.write(Tile(12, 1, 1), PNG)
+    kept.value = int(cache.read(Tile(12, 1, 1)) is not None)

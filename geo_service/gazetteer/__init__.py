@@ -12,6 +12,7 @@ is `Ambiguous` with every candidate.
     suggest      what a name that is being typed may become
     index        all names, each under its key
     match        a place, and how well a text fits it; the scores
+    sounds       which names sound alike, in any script
     spelling     when two spellings are one name; typing errors
     files        reads what `data/gemeinden/` adds to the municipalities
 """

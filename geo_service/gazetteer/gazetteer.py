@@ -31,14 +31,14 @@ from geo_service.gazetteer.match import (
 from geo_service.gazetteer.reader import Reader
 from geo_service.gazetteer.spelling import POSTCODE, is_vg, untitled_key
 from geo_service.gazetteer.suggest import suggest_matches
-from geo_service.schema import Ambiguous, Found, NotFound
+from geo_service.schema import Address, Ambiguous, Found, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from geo_service.schema import Address, Candidate, GeocodeResult, Municipalities
+    from geo_service.schema import Candidate, GeocodeResult, Municipalities
 
 _Answer = tuple["GeocodeResult", frozenset[str]]
 _NO_AGS: Final[frozenset[str]] = frozenset()
@@ -75,6 +75,21 @@ class Gazetteer:
         Street and house number are not read: no point is finer than ``locality``.
         """
         return self._answer(read_query(address))[0]
+
+    def find_by_sound(self, text: str) -> GeocodeResult:
+        """Find a place whose name sounds like `text`, written in any script, by any scheme.
+
+        For visitors, who see what was understood; records are not read so.
+        """
+        matches = self._reader.heard(text)
+        evidence = read_evidence(read_query(Address()), self._index)
+        if not matches:
+            return NotFound(self._origin.source, f"kein Ort klingt wie „{text}“")
+        return self._decide(matches, evidence)[0]
+
+    def kreis_keys(self, text: str) -> frozenset[str]:
+        """Return the keys of the Kreise that `text` may mean: "Kreis Altenkirchen"."""
+        return self._index.kreis_keys(text)
 
     def municipality_candidates(self, address: Address) -> frozenset[str]:
         """Return the AGS that the stated municipality, or else Ort, may mean.

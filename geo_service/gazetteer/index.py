@@ -13,6 +13,7 @@ from rapidfuzz.distance import OSA
 
 from geo_service.gazetteer.match import OTHER_SPELLING, SHORT_NAME, Match, Place, Unit
 from geo_service.gazetteer.spelling import (
+    addition_key,
     kreis_base,
     kreis_label,
     means_free_town,
@@ -117,7 +118,8 @@ class Index:
                 _add(self.names, key, stated)
                 self.within[seat.unit.ags].setdefault(key, stated)
         for name in str(row["names"] or "").split(";"):
-            _add(self.aliases, place_key(name), match)
+            if (key := place_key(name)) != addition_key(seat.name):
+                _add(self.aliases, key, match)
 
 
 def _add(index: dict[str, tuple[Match, ...]], key: str, match: Match) -> None:

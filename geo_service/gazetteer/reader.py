@@ -12,12 +12,14 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from geo_service.gazetteer.match import CONTRADICTED, MISSPELT, UNKNOWN_PART, Match, whole
+from geo_service.gazetteer.sounds import Sounds, consonant_keys, sound_key
 from geo_service.gazetteer.spelling import (
     OUTSIDE,
     POSTCODE,
     allowed_edits,
     is_vg,
     place_key,
+    short_keys,
     splits,
     untitled_key,
     vg_key,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _LONG_NAME: Final = 9  # letters after folding
 _WELL_KNOWN: Final = 10_000  # people
+_OUTSIDE_SOUNDS: Final = frozenset(map(sound_key, OUTSIDE))
 
 
 class Reader:
@@ -40,6 +43,7 @@ class Reader:
         self._by_length: dict[int, list[str]] = defaultdict(list)
         for key in index.names:
             self._by_length[len(key)].append(key)
+        self.sounds = Sounds(index.names)
         self._sorted = sorted(index.names.keys() | index.aliases.keys())
         self.read = lru_cache(maxsize=65_536)(self._read)
         self._pool = lru_cache(maxsize=256)(self._names_of_length)
@@ -52,10 +56,23 @@ class Reader:
             return ()
         if is_vg(plain):
             return self._seat_of_vg(plain)
-        exact = self._index.named(place_key(plain)) or self._index.named(untitled)
+        exact = self._named(place_key(plain)) or self._named(untitled)
         if exact or self._index.is_area(plain):
             return exact
         return self._in_parts(plain) or self.misspelt(untitled) or self._unknown_part(plain)
+
+    def _named(self, key: str) -> tuple[Match, ...]:
+        """Return the places of that name; in another script, with their German namesakes."""
+        found = self._index.named(key)
+        if key.isascii() or not whole(found):
+            return found
+        names = frozenset[str]().union(*(_short(match) for match in found))
+        more = [
+            replace(match, official=False)
+            for match in self.sounds.alike(key)
+            if _short(match) & names and all(match.place != known.place for known in found)
+        ]
+        return (*found, *more)
 
     def _seat_of_vg(self, text: str) -> tuple[Match, ...]:
         """Read "VG Konz" as the municipality of that name inside it, where there is one."""
@@ -113,9 +130,7 @@ class Reader:
             replace(
                 _misread(match, key, name, distance),
                 official=False,
-                known=key not in OUTSIDE
-                and key[0] == name[0]
-                and (len(name) >= _LONG_NAME or match.place.people >= _WELL_KNOWN),
+                known=key not in OUTSIDE and key[0] == name[0] and _is_known(match, name),
             )
             for name, distance, _ in near
             for match in self._index.names[name]
@@ -135,6 +150,21 @@ class Reader:
         lengths = range(length - edits, length + edits + 1)
         return [name for n in lengths if n >= 4 for name in self._by_length.get(n, ())]
 
+    def heard(self, text: str) -> tuple[Match, ...]:
+        """Return places whose name sounds like `text`, in any script."""
+        sure = not consonant_keys(text) and sound_key(text) not in _OUTSIDE_SOUNDS
+        return tuple(
+            replace(
+                match,
+                score=MISSPELT,
+                official=False,
+                edits=1,
+                remark=f"gelesen als „{match.place.name}“",
+                known=sure and _is_known(match, match.place.name),
+            )
+            for match in self.sounds.alike(text)
+        )
+
     # ------------------------------------------------------------------ beginnings
 
     def beginning(self, key: str) -> Iterator[Match]:
@@ -143,6 +173,15 @@ class Reader:
             if not name.startswith(key):
                 return
             yield from self._index.named(name)
+
+
+def _is_known(match: Match, name: str) -> bool:
+    return len(name) >= _LONG_NAME or match.place.people >= _WELL_KNOWN
+
+
+def _short(match: Match) -> set[str]:
+    name = match.place.name
+    return short_keys(name) or {place_key(name)}
 
 
 def _parts_of(wholes: Sequence[Match], parts: Sequence[Match]) -> tuple[Match, ...]:

@@ -45,6 +45,9 @@ _FREE_TITLES: Final = frozenset(
     ("stadt", "kreisfreie", "kreisfrei", "stadtkreis", "stadtverwaltung")
 )
 
+_ONE_LETTER: Final = str.maketrans("یىکةۀ", "ييكهه")
+"""Letters that Arabic and Persian keyboards send differently."""
+
 _ADDITION: Final = re.compile(r"\s*(?:\(.*|/.*|,.*)$")
 _PREPOSITION: Final = re.compile(
     r"\s+(?:an|am|auf|bei|b\.|im|in|ob|vor|a\.|i\.|o\.)\s*(?:d\.|der|dem|den)?\s+.*$"
@@ -64,12 +67,12 @@ def place_key(text: str) -> str:
     >>> place_key("Landau i.d. Pfalz") == place_key("Landau/Pfalz")
     True
     """
-    return _join(fold(text).split())
+    return _join(fold(text.translate(_ONE_LETTER)).split())
 
 
 def untitled_key(text: str) -> str:
     """Return the key of `text` without titles before or after: "Stadt Mainz", "Mainz, Stadt"."""
-    return _join(_without_titles(fold(text).split()))
+    return _join(_without_titles(fold(text.translate(_ONE_LETTER)).split()))
 
 
 def _without_titles(tokens: list[str]) -> list[str]:
@@ -90,6 +93,12 @@ def short_keys(name: str) -> set[str]:
     plain = _ADDITION.sub("", name)
     keys = {place_key(plain), place_key(_PREPOSITION.sub("", plain))}
     return {key for key in keys if key} - {place_key(name)}
+
+
+def addition_key(name: str) -> str:
+    """Return the key of what a name has besides itself: "pfalz" for "Hirschhorn/Pfalz"."""
+    addition = _ADDITION.search(name)
+    return place_key(addition[0]) if addition else ""
 
 
 def splits(text: str) -> Iterator[tuple[str, str, str]]:

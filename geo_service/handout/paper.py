@@ -23,8 +23,9 @@ class HandoutPlace:
 
     `kind` is the translated category; `distance`, `wheelchair` and `stated` (how old the record
     is) are said in full. `week` says the hours in the language of the paper, where they are
-    certain and the same in every week; else `hours` has the record's own text. `rough` is set
-    where `point` stands for a whole town or municipality.
+    certain and the same in every week, and `week_remark` what the record says beside them; else
+    `hours` has the record's own text. `rough` is set where `point` stands for a whole town or
+    municipality.
     """
 
     number: int
@@ -35,6 +36,7 @@ class HandoutPlace:
     point: Point | None = None
     hours: str | None = None
     week: str | None = None
+    week_remark: str | None = None
     languages: str | None = None
     wheelchair: str | None = None
     website: str | None = None

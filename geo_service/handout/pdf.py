@@ -74,8 +74,8 @@ def legend(handout: Handout) -> list[dict[str, str]]:
 
 def _entry(place: HandoutPlace, words: Words) -> dict[str, Any]:
     facts = [
-        (words.hours, place.week or place.hours, place.week is not None),
-        (words.languages, place.languages, True),
+        (words.hours, place.week, place.week_remark if place.week else place.hours),
+        (words.languages, place.languages, None),
     ]
     kind = " · ".join(isolated(part) for part in (place.kind, place.distance, place.stated) if part)
     remark = words.nowhere if place.point is None else words.rough if place.rough else ""
@@ -87,9 +87,13 @@ def _entry(place: HandoutPlace, words: Words) -> dict[str, Any]:
         "rough": place.rough or place.point is None,
         "remark": remark,
         "facts": [
-            {"label": label, "text": isolated(breakable(text)), "ours": ours}
-            for label, text, ours in facts
-            if text
+            {
+                "label": label,
+                "said": isolated(breakable(ours)) if ours else "",
+                "record": isolated(breakable(record)) if record else "",
+            }
+            for label, ours, record in facts
+            if ours or record
         ],
         "wheelchair": place.wheelchair,
         "website": place.website,

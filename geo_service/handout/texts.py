@@ -20,6 +20,7 @@ _LIMITS: Final = {
     "where": 120,
     "hours": 260,
     "week": 260,
+    "week_remark": 120,
     "languages": 160,
     "wheelchair": 80,
     "distance": 40,

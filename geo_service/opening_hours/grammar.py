@@ -17,7 +17,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from geo_service.opening_hours.week import DAY_MINUTES, EVERY, LAST, Item, NotCertainError, Span
+from geo_service.opening_hours.week import (
+    DAY_MINUTES,
+    EVERY,
+    LAST,
+    Item,
+    NotCertainError,
+    Span,
+    Workdays,
+)
 
 __all__ = ["is_label", "parse_items"]
 
@@ -34,7 +42,8 @@ _TOKEN: Final = re.compile(
     | (?P<month>   (?:im|des|eines|jeden|eines\s+jeden|jedes)\s+monate?s?\b | monatlich\b )
     | (?P<daily>   (?:täglich|tgl|jeden\s+tag|an\s+allen\s+tagen)\b\.? )
     | (?P<working> (?:an\s+)?(?:werktags|werktäglich|werktagen)\b )
-    | (?P<weekly>  (?:wochentags|unter\s+der\s+woche)\b )
+    | (?P<wochentags> wochentags\b )
+    | (?P<weekly>  unter\s+der\s+woche\b )
     | (?P<weekend> (?:(?:am|an\s+den|an)\s+)?(?:wochenenden?|wochenends)\b )
     | (?P<holiday> (?:an\s+)?(?:gesetzlichen\s+)?feiertag(?:s|e|en)?\b )
     | (?P<day>     sonn-(?=\s*(?:und|u|&|/))
@@ -45,7 +54,7 @@ _TOKEN: Final = re.compile(
     | (?P<dash>    - )
     | (?P<until>   bis\b )
     | (?P<since>   ab\b )
-    | (?P<of>      von\b )
+    | (?P<of>      (?:von|um)\b )
     | (?P<noise>   (?:immer|jeweils|am|an|alle|wöchentlich|jede\s+woche)\b )
     | (?P<each>    (?:jede[nrms]?)\b )
     | (?P<open>    (?:geöffnet|offen|öffnungszeit(?:en)?)\b )
@@ -65,8 +74,10 @@ _PLAIN: Final = {
     "daily": _ALL_WEEK,
     "weekly": frozenset(range(5)),
     "working": frozenset(range(5)),
+    "wochentags": frozenset(range(5)),
     "weekend": frozenset({5, 6}),
 }
+_WORKDAYS: Final[dict[str, Workdays]] = {"working": "werktags", "wochentags": "wochentags"}
 _DAY_KINDS: Final = frozenset({"day", "ordinal", "each", "holiday", *_PLAIN})
 _TIME_KINDS: Final = frozenset({"time", "of", "since"})
 
@@ -80,7 +91,7 @@ _OFFER: Final = re.compile(
 )
 _NO_NAME: Final = re.compile(
     r"kein|nicht|pause|ruhe|schließ|geschl|schluss|ausfall|entfällt|urlaub|nur|ohne"
-    r"|tag$|woche|monat|anruf|telefon",
+    r"|tag$|woche|monat|anruf|telefon|nächst|annahme|abgabe|spende|vorstand|team|redaktion",
     re.IGNORECASE,
 )
 
@@ -95,7 +106,7 @@ class _Token:
 class _Days:
     cells: frozenset[tuple[int, int]]
     holidays: bool
-    workdays: bool
+    workdays: Workdays
     every_nth: bool
     """Said as "jeden 2. Di": the second of the month, or every other?"""
 
@@ -153,6 +164,8 @@ class _Parser:
                 items.extend(self._parenthesis())
         if not items:
             raise NotCertainError("no_times")
+        if self._tokens[-1].kind == "and" and self._tokens[-1].text not in ",|":
+            raise NotCertainError("not_understood")  # "Mo 9-12 und" goes on elsewhere
         return items, label
 
     # -- tokens ---------------------------------------------------------------------------
@@ -305,8 +318,9 @@ class _Parser:
 
     def _days(self) -> _Days:
         cells: set[tuple[int, int]] = set()
-        holidays = workdays = False
-        ambiguous: list[bool] = []
+        holidays = False
+        workdays: Workdays = ""
+        every_nth = False
         while True:
             self._skip("noise")
             kind = self._peek()
@@ -315,16 +329,17 @@ class _Parser:
                 holidays = True
             elif kind in _PLAIN:
                 self._take()
-                workdays |= kind == "working"
+                workdays = _WORKDAYS.get(kind, workdays)
                 cells |= {(weekday, EVERY) for weekday in _PLAIN[kind]}
             else:
                 each = bool(self._skip("each"))
                 ordinals = self._ordinals()
+                if ordinals == [EVERY] and not each and any(nth != EVERY for _, nth in cells):
+                    raise NotCertainError("not_understood")  # "1. Mo und Mi": the first Mi?
                 cells |= {(day, nth) for day in self._weekdays(ordinals) for nth in ordinals}
-                ambiguous.append(each and len(ordinals) == 1 and ordinals[0] > 1)
+                every_nth |= each and len(ordinals) == 1 and ordinals[0] > 1
             if not self._another_day():
                 break
-        every_nth = any(ambiguous) and len({nth for _, nth in cells}) == 1
         return _Days(frozenset(cells), holidays, workdays, every_nth)
 
     def _another_day(self) -> bool:
@@ -407,7 +422,11 @@ class _Parser:
             raise NotCertainError("ambiguous_time")
         if self._peek() in {"dash", "until"} and self._peek(1) == "time":
             self._take()
-            return start, _end(start, self._time(self._take())[0])
+            finish = self._take()
+            end = _end(start, self._time(finish)[0])
+            if _may_be_evening(begin, start, end):
+                raise NotCertainError("ambiguous_time")
+            return start, end
         # A bare "Mo 10" may be cut off, and "10.12" may be a date; "Mi 15:00" is a start.
         if not since and ":" not in begin and not begin.rstrip(".")[-1].isalpha():
             raise NotCertainError("not_understood")
@@ -423,6 +442,11 @@ class _Parser:
         if minute > DAY_MINUTES or (len(numbers) > 1 and int(numbers[1]) > 59):
             raise NotCertainError("not_understood")
         return minute, len(numbers[0]) == 1 and minute < 6 * 60 and numbers[0] != "0"
+
+
+def _may_be_evening(begin: str, start: int, end: int) -> bool:
+    """Tell whether hours may as well be those of an evening: "7-9", but not "07-09" or "7:00"."""
+    return len(re.findall(r"\d", begin)) == 1 and start < 8 * 60 and end <= 10 * 60
 
 
 def _end(start: int, end: int) -> int:

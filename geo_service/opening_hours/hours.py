@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ Reason: TypeAlias = Literal[
     "school_holidays",
     "dates",
     "planned",
-    "undated",
     "approximate",
     "by_appointment",
     "by_phone",
@@ -59,7 +59,23 @@ class Hours:
     """When the source said so: ``JJJJ``, ``JJJJ-MM`` or ``JJJJ-MM-TT``; the oldest if several."""
     reason: Reason | None = None
 
+    @property
+    def remark(self) -> str | None:
+        """What stands beside the hours in the text's own words: offer and note."""
+        return "; ".join(filter(None, (self.offer, self.note))) or None
 
+    @property
+    def dated_in_note(self) -> bool:
+        """Whether the note tells already how old the hours are: "Angabe um 2016"."""
+        return self.note is not None and "angabe" in self.note.casefold()
+
+    @property
+    def closed_else(self) -> bool:
+        """Whether the place is closed outside these hours; where they are an offer's, who knows."""
+        return self.rule is not None and not self.rule.endswith(_ELSE_UNKNOWN)
+
+
+_ELSE_UNKNOWN: Final = " || unknown"
 _DASHES: Final = re.compile("[‐‑‒–—―−]")
 _BLANKS: Final = re.compile(r"[^\S\n]+")
 _BREAKS: Final = re.compile(r" ?\n[\n ]*")
@@ -80,7 +96,8 @@ _AS_OF: Final = re.compile(
 )
 _VAGUE_SOURCE: Final = re.compile(r"(?:alte\s+angabe|angabe\s+(?:älter|alt|bei\s+\w+))", re.I)
 _BRACKETS: Final = re.compile(r"\(([^()]*)\)")
-_AT_END: Final = re.compile(r"[\s,;.–-]*$")
+_AT_END: Final = re.compile(r"(?:[\s,;–-]|(?<!\.)\.(?!\.))*$")
+"""What may stand at the end, but no "...": there the text goes on elsewhere."""
 _OR_BY_APPOINTMENT: Final = re.compile(
     r"\s*[,;]?\s*\(?\s*(?:und|u\.|oder|sowie)\s+"
     r"(nach\s+(?:telefonischer\s+|vorheriger\s+|persönlicher\s+)?"
@@ -96,7 +113,8 @@ _REFUSALS: Final[tuple[tuple[Reason, re.Pattern[str]], ...]] = tuple(
     (cast("Reason", reason), re.compile(pattern, re.IGNORECASE))
     for reason, pattern in (
         ("by_appointment", r"vereinbar|absprache|\btermin|anmeld|anfrage|verabredung|\bn\.\s?[vV]"),
-        ("by_phone", r"telefon|\btel\b|hotline|anruf|whatsapp|mail\b|online|digital|virtuell"),
+        ("by_phone", r"telefon|\btel\b|hotline|anruf|whatsapp|mail\b|online|digital|virtuell"
+                     r"|video|\bzoom\b|\bchat|skype"),
         ("planned", r"geplant|plan\b|voraussichtlich|demnächst|künftig|zukünftig|ab sofort"),
         ("school_holidays", r"ferien|schultag|schulzeit"),
         ("season", rf"sommer|winter|frühling|frühjahr|herbst|saison|halbjahr|advent|ramadan"
@@ -108,8 +126,9 @@ _REFUSALS: Final[tuple[tuple[Reason, re.Pattern[str]], ...]] = tuple(
                       r"|jede\s+(?:zweite|andere|\d)"),
         ("approximate", r"\b(?:ca|circa|etwa|ungefähr|gegen|meist|meistens|normalerweise|teils)\b"
                         r"|in der regel|i\.\s?d\.\s?r|teilweise|eventuell|\bevtl|wetter|\bje nach"),
-        ("for_some", r"\b(?:geflüchtete|frauen|männer|kinder|jugendliche|senior(?:inn)?en|mütter"
-                     r"|väter|eltern|familien|mitglieder|anfänger|fortgeschrittene)\b"),
+        ("for_some", r"\b(?:geflüchtete|familien|mitglieder|anfänger|fortgeschrittene)\b"
+                     r"|\b(?:frauen|männer|mädchen|jungen|kinder|jugend|senior|mutter|mütter|vater"
+                     r"|väter|eltern)"),
         ("dates", r"\b\d{1,2}\.\s?\d{1,2}\.(?!\d*\s*(?:uhr|h)\b)|\b(?:19|20)\d\d\b(?!\s*uhr)"),
     )
 )  # fmt: skip
@@ -138,15 +157,13 @@ def parse_hours(text: str) -> Hours:
 def _parse(text: str) -> Hours:
     """Return what `parse_hours` does, for a text of bounded length."""
     clean = _single_blanks(_DASHES.sub("-", unicodedata.normalize("NFKC", text)))
-    clean, as_of, notes, undated = _take_source_notes(clean)
+    clean, as_of, notes = _take_source_notes(clean)
     clean, appointment = _take_appointment(clean)
     if appointment:
         notes.append(appointment)
     note = "; ".join(notes) or None
     try:
         rule, offer = _read(clean, appointment=bool(appointment))
-        if undated:
-            raise NotCertainError("undated")
     except NotCertainError as problem:
         return Hours(text, note=note, as_of=as_of, reason=cast("Reason", problem.args[0]))
     return Hours(text, rule=rule, offer=offer, note=note, as_of=as_of)
@@ -174,17 +191,16 @@ def _read(clean: str, *, appointment: bool) -> tuple[str, str | None]:
         raise
     rule = write_rule(items)
     if offer or appointment:
-        rule += " || unknown"
+        rule += _ELSE_UNKNOWN
     if not validate(rule):
         raise NotCertainError("not_understood")
     return rule, offer
 
 
-def _take_source_notes(clean: str) -> tuple[str, str | None, list[str], bool]:
-    """Return the text without "(Angabe 2020)", its date, notes, and whether it calls itself old."""
+def _take_source_notes(clean: str) -> tuple[str, str | None, list[str]]:
+    """Return the text without "(Angabe 2020)", its date, and notes that say more than a date."""
     dates: list[str] = []
     notes: list[str] = []
-    vague: list[str] = []
 
     def is_note(piece: str) -> bool:
         match = _AS_OF.fullmatch(piece)
@@ -195,7 +211,7 @@ def _take_source_notes(clean: str) -> tuple[str, str | None, list[str], bool]:
                 notes.append(piece)
             return True
         if _VAGUE_SOURCE.fullmatch(piece):
-            vague.append(piece)
+            notes.append(piece)
             return True
         return False
 
@@ -212,11 +228,11 @@ def _take_source_notes(clean: str) -> tuple[str, str | None, list[str], bool]:
             clean = clean[: match.start()]
             break
     clean = _AT_END.sub("", clean.strip())
-    return clean, min(dates, default=None), [*notes, *vague], bool(vague)
+    return clean, min(dates, default=None), notes
 
 
 def _date_of(match: re.Match[str]) -> str | None:
-    """Return the ISO form of a date, or nothing if there is no such month or day."""
+    """Return the ISO form of a date, or nothing if the calendar has no such day."""
     if match["year"]:
         return match["year"]
     if match["iso"]:
@@ -226,8 +242,12 @@ def _date_of(match: re.Match[str]) -> str | None:
     else:
         parts = [match["of"], f"{int(match['month']):02d}"]
         parts += [f"{int(match['day']):02d}"] if match["day"] else []
-    plausible = 1 <= int(parts[1]) <= 12 and 1 <= int((*parts, "1", "1")[2]) <= 31
-    return "-".join(parts) if plausible else None
+    date = "-".join(parts)
+    try:
+        dt.date.fromisoformat(date if len(parts) == 3 else f"{date}-01")
+    except ValueError:
+        return None
+    return date
 
 
 def _take_appointment(clean: str) -> tuple[str, str | None]:

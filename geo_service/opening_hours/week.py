@@ -14,10 +14,22 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["DAY_MINUTES", "EVERY", "LAST", "Item", "NotCertainError", "Span", "write_rule"]
+__all__ = [
+    "DAY_MINUTES",
+    "EVERY",
+    "LAST",
+    "Item",
+    "NotCertainError",
+    "Span",
+    "Workdays",
+    "write_rule",
+]
 
 Span: TypeAlias = tuple[int, int | None]
 """Start and end in minutes after midnight; no end is an open end."""
+
+Workdays: TypeAlias = Literal["", "werktags", "wochentags"]
+"""Said so of Monday to Friday: Saturday may be meant too. "werktags" is never a holiday."""
 
 DAY_MINUTES: Final = 24 * 60
 EVERY: Final = 0
@@ -26,6 +38,8 @@ LAST: Final = -1
 
 _NAMES: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _SATURDAY: Final = 5
+_WEEK: Final = frozenset(range(7))
+_WEEKEND: Final = frozenset({5, 6})
 _NTH: Final = (1, 2, 3, 4, 5)
 
 
@@ -44,8 +58,12 @@ class Item:
     spans: tuple[Span, ...] = ()
     """For "until" one span from 0 to the new end."""
     holidays: bool = False
-    workdays: bool = False
-    """Said as "werktags": by law Saturday too, in common speech not; and never a holiday."""
+    workdays: Workdays = ""
+
+    @property
+    def weekdays(self) -> frozenset[int]:
+        """Return the weekdays, whichever of the month."""
+        return frozenset(weekday for weekday, _ in self.days)
 
 
 @dataclass(slots=True)
@@ -55,6 +73,8 @@ class _Day:
     hours: tuple[Span, ...] = ()
     perhaps: tuple[Span, ...] = ()
     nth: bool = False
+    weekdays: frozenset[int] = _WEEK
+    """Of which weekdays the hours were said: of how few, if several statements were."""
     said: bool = False
 
 
@@ -71,7 +91,7 @@ def write_rule(items: Sequence[Item]) -> str:
     """Return the OSM rule that `items` state together.
 
     Where statements on one day can be read as "also" or as "instead", what both readings
-    share is open and the rest is `unknown`.
+    share is open and the rest is `unknown`: hours said of fewer days hold on them either way.
 
     Raises
     ------
@@ -102,7 +122,7 @@ def _add(week: _Week, item: Item) -> None:
         if item.kind == "until" or week.holidays:
             raise NotCertainError("contradiction")
         week.holidays = _tidy(item.spans)
-    elif item.workdays and week.holidays is None:
+    elif item.workdays == "werktags" and week.holidays is None:
         week.holidays = ()
     for weekday, which in sorted(item.days):
         for nth in _NTH if which == EVERY else (which,):
@@ -133,25 +153,52 @@ def _state(day: _Day, item: Item, *, nth: bool) -> None:
         day.hours = _until(day.hours, item.spans[0][1])
     elif first:
         day.hours, day.perhaps, day.nth = _tidy(item.spans), (), nth
+        day.weekdays = item.weekdays
     elif not day.hours:
         raise NotCertainError("contradiction")
     else:
-        _join(day, _tidy(item.spans), nth=nth)
+        new = _Day(_tidy(item.spans), nth=nth, weekdays=item.weekdays)
+        day.hours, unsure = _join(day, new)
+        day.perhaps = _tidy(day.perhaps + unsure)
+        day.nth, day.weekdays = day.nth or nth, day.weekdays & item.weekdays
+    if _overlap(day.hours, day.perhaps):
+        raise NotCertainError("contradiction")
 
 
-def _join(day: _Day, spans: tuple[Span, ...], *, nth: bool) -> None:
-    """Add hours to a day that has some: also, or instead?"""
-    if _overlap(day.hours, spans):
-        if any(end is None for _, end in day.hours + spans):
-            raise NotCertainError("contradiction")
-        both = _where(day.hours, spans, lambda old, new: old and new)
-        either = _where(day.hours, spans, lambda old, new: old != new)
-        day.hours, day.perhaps = both, _tidy(day.perhaps + either)
-    elif day.nth == nth:
-        day.hours = _tidy(day.hours + spans)
-    else:  # "Di 17-19; 1. Di im Monat 9-11": on the first Tuesday the evening is not certain
-        special, usual = (spans, day.hours) if nth else (day.hours, spans)
-        day.hours, day.perhaps, day.nth = special, _tidy(day.perhaps + usual), True
+def _join(old: _Day, new: _Day) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Return what two statements on a day say for certain, and what one of them may mean."""
+    overlap = _overlap(old.hours, new.hours)
+    if overlap and any(end is None for _, end in old.hours + new.hours):
+        raise NotCertainError("contradiction")
+    if not overlap and not _may_replace(old, new):
+        return _tidy(old.hours + new.hours), ()
+    special, usual = (new, old) if _is_special(new, old) else (old, new)
+    if not overlap:
+        return special.hours, usual.hours
+    sure = special.hours
+    if not _is_special(special, usual):
+        sure = _where(old.hours, new.hours, lambda one, other: one and other)
+    either = _tidy(_where(old.hours, new.hours, lambda one, other: one or other))
+    return sure, _where(either, sure, lambda one, known: one and not known)
+
+
+def _is_special(one: _Day, other: _Day) -> bool:
+    """Tell whether a statement is of fewer days than another: "1. Di" than "Di", "Di" of Mo-Fr."""
+    return one.nth if one.nth != other.nth else one.weekdays < other.weekdays
+
+
+def _may_replace(old: _Day, new: _Day) -> bool:
+    """Tell whether hours may stand for others of the day that they do not touch.
+
+    "Mo-Fr 9-12, Do 14-18" adds an afternoon. "1. Di im Monat 9-11" may stand for Tuesday's
+    evening, "So 14-16" for "täglich 9-12", and "Di 9-12" for the afternoon of "Mo-Fr 14-17".
+    """
+    if old.nth != new.nth:
+        return True
+    if not _is_special(new, old):
+        return False
+    weekend = new.weekdays <= _WEEKEND and not old.weekdays <= _WEEKEND
+    return weekend or new.hours[0][0] < old.hours[-1][0]
 
 
 def _until(hours: tuple[Span, ...], end: int | None) -> tuple[Span, ...]:

@@ -63,8 +63,7 @@ class TileCache:
         except OSError:
             return None
         if image_type(content) is None:
-            with suppress(OSError):
-                path.unlink()
+            self.forget(tile)
             return None
         now = self._now()
         if now - status.st_atime > 3_600:
@@ -88,6 +87,11 @@ class TileCache:
                 return
             self._unswept = 0
         self._sweep()
+
+    def forget(self, tile: Tile) -> None:
+        """Keep a tile no longer."""
+        with suppress(OSError):
+            self._path(tile).unlink()
 
     def _path(self, tile: Tile) -> Path:
         return self._folder / self._key / str(tile.z) / str(tile.x) / f"{tile.y}.tile"

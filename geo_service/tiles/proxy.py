@@ -195,6 +195,8 @@ class TileProxy:
         if content is None:
             self._forget_old_absences()
             self._absent[tile] = self._clock() + ABSENT_S
+            if self._cache:
+                self._cache.forget(tile)
             return Absent()
         if self._cache:
             self._cache.write(tile, content)

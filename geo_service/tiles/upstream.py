@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from geo_service.tiles.grid import image_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from geo_service.tiles.grid import Tile
     from geo_service.tiles.sources import TileSource
@@ -107,6 +112,92 @@ class Breaker:
             return self._rest_s
 
 
+class _Deadline:
+    """Ends a connection when its time is over, whatever the other side still sends.
+
+    A socket's own limit begins anew with every byte, and no other holds for the head.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self.passed = False
+        self._connection: socket.socket | None = None
+        self._timer = threading.Timer(timeout_s, self._pass)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        if self._connection is not None:
+            self._connection.close()
+
+    def watch(self, connection: socket.socket) -> None:
+        """Take care of a connection; the other side of TLS has it under another name."""
+        self._connection = connection.dup()
+        if self.passed:
+            self._pass()
+
+    def _pass(self) -> None:
+        self.passed = True
+        if self._connection is not None:
+            with suppress(OSError):  # it ended by itself
+                self._connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection with a deadline, from before TLS says its first word."""
+
+    deadline: _Deadline
+
+    def connect(self) -> None:
+        super().connect()
+        self.deadline.watch(self.sock)
+
+
+class _SecureConnection(http.client.HTTPSConnection, _Connection):
+    pass
+
+
+def _connection(
+    host: str, *, kind: type[_Connection], deadline: _Deadline, **given: Any
+) -> _Connection:
+    connection = kind(host, **given)
+    connection.deadline = deadline
+    return connection
+
+
+class _Request(urllib.request.Request):
+    def __init__(self, address: str, headers: dict[str, str], deadline: _Deadline) -> None:
+        super().__init__(address, headers=headers)
+        self.deadline = deadline
+
+
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """Asks by HTTP and HTTPS on connections with a deadline."""
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._trust = ssl.create_default_context()
+
+    def http_open(self, request: _Request) -> http.client.HTTPResponse:
+        connect = partial(_connection, kind=_Connection, deadline=request.deadline)
+        return self.do_open(connect, request)
+
+    def https_open(self, request: _Request) -> http.client.HTTPResponse:
+        connect = partial(_connection, kind=_SecureConnection, deadline=request.deadline)
+        return self.do_open(connect, request, context=self._trust)
+
+
 class Upstream:
     """Asks the tile server; follows no redirect, believes nothing it is told."""
 
@@ -120,11 +211,7 @@ class Upstream:
         }
         # No handler of redirects, files, FTP or errors; the operator's HTTP proxy holds.
         self._opener = urllib.request.OpenerDirector()
-        for handler in (
-            urllib.request.ProxyHandler(),
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(),
-        ):
+        for handler in (urllib.request.ProxyHandler(), _Handler()):
             self._opener.add_handler(handler)
 
     def fetch(self, tile: Tile) -> bytes | None:
@@ -135,47 +222,37 @@ class Upstream:
         UpstreamError
             If it does not answer in time, or with anything but a tile.
         """
-        deadline = time.monotonic() + self._timeout_s
-        address = self._source.address(tile)
-        request = urllib.request.Request(address, headers=self._headers)  # noqa: S310 (http/https)
-        try:
-            answer = self._opener.open(request, timeout=self._timeout_s)
-            if answer is None:
-                raise UpstreamError("no way to ask it")
-            with answer:
-                return self._content(answer, deadline)
-        except TimeoutError:
-            raise UpstreamError(f"no answer in {self._timeout_s:g} s") from None
-        except urllib.error.URLError as error:
-            raise UpstreamError(str(error.reason)) from None
-        except (OSError, http.client.HTTPException) as error:
-            raise UpstreamError(f"{type(error).__name__}: {error}") from None
+        with _Deadline(self._timeout_s) as deadline:
+            try:
+                return self._ask(_Request(self._source.address(tile), self._headers, deadline))
+            except (UpstreamError, OSError, http.client.HTTPException, ValueError) as error:
+                if deadline.passed or isinstance(error, TimeoutError):
+                    raise UpstreamError(f"no answer in {self._timeout_s:g} s") from None
+                if isinstance(error, UpstreamError):
+                    raise
+                reason = error.reason if isinstance(error, urllib.error.URLError) else error
+                raise UpstreamError(f"{type(error).__name__}: {reason}") from None
 
-    def _content(self, answer: http.client.HTTPResponse, deadline: float) -> bytes | None:
+    def _ask(self, request: _Request) -> bytes | None:
+        answer = self._opener.open(request, timeout=self._timeout_s)
+        if answer is None:
+            raise UpstreamError("no way to ask it")
+        with answer:
+            return self._content(answer)
+
+    def _content(self, answer: http.client.HTTPResponse) -> bytes | None:
         if answer.status in {204, 404, 410}:
             return None
         if answer.status != 200:
             rest_s = _seconds(answer.headers.get("Retry-After"))
             raise UpstreamError(f"status {answer.status}", rest_s=rest_s)
         told = answer.headers.get_content_type()
-        content = _read(answer, deadline)
+        content = answer.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UpstreamError(f"more than {MAX_BYTES} bytes")
         if not told.startswith("image/") or image_type(content) is None:
             raise UpstreamError(f"no whole PNG, JPEG or WebP but {told}, {len(content)} bytes")
         return content
-
-
-def _read(answer: http.client.HTTPResponse, deadline: float) -> bytes:
-    """Read the body; raise UpstreamError if it is too large or drips in too slowly."""
-    parts: list[bytes] = []
-    size = 0
-    while part := answer.read1(65_536):
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BYTES:
-            raise UpstreamError(f"more than {MAX_BYTES} bytes")
-        if time.monotonic() > deadline:
-            raise UpstreamError("the tile came too slowly")
-    return b"".join(parts)
 
 
 def _seconds(text: str | None) -> float:

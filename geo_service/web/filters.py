@@ -60,8 +60,8 @@ FACETS: Final[Mapping[str, str]] = {
 }
 """Kinds of choice: name in addresses -> field of `Filter`."""
 
-MAY_BE_SILENT: Final = ("zeit", "sprache", "rollstuhl")
-"""Kinds about which many places say nothing; those can be asked for as well."""
+MAY_BE_SILENT: Final = ("zeit", "thema", "sprache", "rollstuhl", "angebot")
+"""Kinds about which places may say nothing; those can be asked for as well."""
 
 TIMES: Final = ("jetzt", "heute", "wochenende")
 WHEELCHAIR: Final[Mapping[str, str]] = {"ja": "yes", "teilweise": "limited"}
@@ -238,8 +238,10 @@ class PlaceIndex:
             "gebiet": self._values(_areas_of(municipalities)),
         }
         self._silent: dict[str, Mask] = {
+            "thema": np.array([not place.theme for place in places], dtype=np.bool_),
             "sprache": np.array([not place.languages for place in places], dtype=np.bool_),
             "rollstuhl": np.array([not place.wheelchair_code for place in places], dtype=np.bool_),
+            "angebot": np.array([not place.offers for place in places], dtype=np.bool_),
         }
         self.none = ~self.all
 

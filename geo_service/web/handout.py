@@ -134,6 +134,7 @@ def _places(view: View, listing: ListPage) -> Iterator[HandoutPlace]:
 def _place(number: int, place: Place, distance: str | None) -> HandoutPlace:
     at = None if place.lon is None or place.lat is None else (place.lon, place.lat)
     said = place.confirmed or place.dated
+    week, remark = usual_week(place.hours)
     return HandoutPlace(
         number=number,
         name=place.name,
@@ -142,7 +143,8 @@ def _place(number: int, place: Place, distance: str | None) -> HandoutPlace:
         rough=place.rough,
         point=at,
         hours=place.hours,
-        week=usual_week(place.hours),
+        week=week,
+        week_remark=remark,
         languages=wording.listed(map(wording.language_name, place.languages)) or None,
         wheelchair=place.wheelchair,
         website=place.website,

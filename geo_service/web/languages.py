@@ -49,6 +49,7 @@ __all__ = [
     "language_links",
     "neutral_url_for",
     "page_variant",
+    "prefixed",
     "translated",
     "translated_count",
 ]
@@ -223,6 +224,12 @@ def page_variant() -> str:
 def neutral_url_for(endpoint: str, **values: Any) -> str:
     """Return an address without language, for files that are the same in all of them."""
     return _without_prefix(url_for(endpoint, **values))
+
+
+def prefixed(address: str, code: str) -> str:
+    """Return the address of `neutral_url_for` in the language `code`."""
+    root = quote(request.environ.get(_ROOT_KEY, ""))
+    return f"{root}/{code}{address[len(root) :]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
@@ -10,14 +11,16 @@ from xml.sax.saxutils import escape
 from flask import Blueprint, request
 
 from geo_service.config import MAILBOX
+from geo_service.errors import NotFoundError
 from geo_service.web.answers import Body, answer
 from geo_service.web.area_pages import area_counts
-from geo_service.web.languages import LANGUAGES, neutral_url_for
+from geo_service.web.languages import LANGUAGES, SOURCE, neutral_url_for, prefixed
 from geo_service.web.place_pages import public_address
 from geo_service.web.places import safe_url
 from geo_service.web.rendering import html_body
 from geo_service.web.site import the_site
 from geo_service.web.themes import PAGES
+from geo_service.web.wording import gettext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,25 +89,59 @@ def robots() -> Response:
 
 @legal.get("/sitemap.xml")
 def sitemap() -> Response:
-    """List the pages for search engines, in German; each names its other languages itself."""
+    """List the pages in all languages for search engines; of too many, list the lists."""
+    return _sitemap(None)
+
+
+@legal.get("/sitemap-<int:part>.xml")
+def sitemap_part(part: int) -> Response:
+    """List a part of the pages, where they are too many for one list."""
+    return _sitemap(part)
+
+
+def _sitemap(part: int | None) -> Response:
     view = the_site().view()
     base = public_address("")
-    key = ("sitemap", view.today, base)
+    make = partial(_write_sitemap, view, base, part)
     # Whoever asks may name any host; only the operator's address is worth keeping.
     kept = bool(the_site().settings.public_url)
-    body = view.snapshot.derive(key, lambda: _sitemap(view, base)) if kept else _sitemap(view, base)
-    return answer(body)
+    key = ("sitemap", view.today, base, part)
+    return answer(view.snapshot.derive(key, make) if kept else make())
 
 
-def _sitemap(view: View, base: str) -> Body:
-    addresses = list(_addresses(view))[:MOST_ADDRESSES]
+def _write_sitemap(view: View, base: str, part: int | None) -> Body:
+    """Write part `part` of the list, from 1; without one the list, or what parts it has.
+
+    Raises
+    ------
+    NotFoundError
+        If the list has no such part.
+    """
+    addresses = _in_all_languages(list(_addresses(view)))
+    starts = range(0, len(addresses), MOST_ADDRESSES)
+    whole, one = "urlset", "url"
+    if len(starts) > 1 and part is None:
+        whole, one = "sitemapindex", "sitemap"
+        numbers = range(1, len(starts) + 1)
+        addresses = [neutral_url_for("legal.sitemap_part", part=number) for number in numbers]
+    elif part is not None:
+        if len(starts) == 1 or not 1 <= part <= len(starts):
+            raise NotFoundError(gettext("Diese Datei gibt es nicht."))
+        addresses = addresses[starts[part - 1] :][:MOST_ADDRESSES]
+    lines = (f"<{one}><loc>{escape(base + address)}</loc></{one}>\n" for address in addresses)
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-        + "".join(f"<url><loc>{escape(base + address)}</loc></url>\n" for address in addresses)
-        + "</urlset>\n"
+        f'<{whole} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+        f"{''.join(lines)}</{whole}>\n"
     )
     return Body(text.encode(), "application/xml", view.snapshot.revision, quality=5)
+
+
+def _in_all_languages(pages: list[str]) -> list[str]:
+    """Return the canonical addresses of pages, given by their neutral ones."""
+    others = [code for code in LANGUAGES if code != SOURCE.code]
+    home = prefixed(neutral_url_for("pages.start"), SOURCE.code)
+    return [*pages, home, *(prefixed(page, code) for code in others for page in pages)]
 
 
 def _addresses(view: View) -> Iterator[str]:

@@ -304,7 +304,13 @@ class ListPage(ListedPage):
     @property
     def silences(self) -> list[Silence]:
         """Return for each chosen kind how many places say nothing about it."""
-        texts = {"zeit": _silent_times, "sprache": _silent_languages, "rollstuhl": _silent_steps}
+        texts = {
+            "zeit": _silent_times,
+            "thema": _silent_themes,
+            "sprache": _silent_languages,
+            "rollstuhl": _silent_steps,
+            "angebot": _silent_offers,
+        }
         found = []
         for facet in MAY_BE_SILENT:
             count = self.selection.silent(facet) if self.query.of(facet) else 0
@@ -333,7 +339,9 @@ class ListPage(ListedPage):
 
     def place_address(self, label: str) -> str:
         """Return the query string of this choice at another place."""
-        return query_string(replace(self.asked, where=label, near=None))
+        street = self.located.street
+        where = f"{street.street}, {label}" if street else label
+        return query_string(replace(self.asked, where=where, near=None))
 
 
 @lru_cache(maxsize=4096)
@@ -366,6 +374,22 @@ def _silent_times(count: int) -> str:
     return ngettext(
         "%(count)s Ort sagt nicht sicher, wann er geöffnet ist.",
         "%(count)s Orte sagen nicht sicher, wann sie geöffnet sind.",
+        count,
+    )
+
+
+def _silent_themes(count: int) -> str:
+    return ngettext(
+        "%(count)s Ort sagt nichts über sein Thema.",
+        "%(count)s Orte sagen nichts über ihr Thema.",
+        count,
+    )
+
+
+def _silent_offers(count: int) -> str:
+    return ngettext(
+        "%(count)s Ort sagt nichts über Angebote.",
+        "%(count)s Orte sagen nichts über Angebote.",
         count,
     )
 

@@ -87,14 +87,14 @@ def read_week(text: str | None, today: dt.date) -> Week | None:
     return Week(days, hours.offer, hours.note, hours.as_of)
 
 
-def usual_week(text: str | None) -> str | None:
+def usual_week(text: str | None) -> tuple[str | None, str | None]:
     """Say the hours of every ordinary week in a line; None where weeks differ or none is certain.
 
-    What the text says of offer, arrangement and age stands beside, in its own words.
+    Beside it, what the text says of offer, arrangement and age in its own words; None if nothing.
     """
     hours = parse_hours(text) if text else Hours("")
     if hours.rule is None or _NOT_WEEKLY.search(hours.rule.removesuffix(" || unknown")):
-        return None
+        return None, None
     runs: list[tuple[list[int], str]] = []
     for weekday in range(_DAYS):
         times = times_on(hours.rule, _ORDINARY_MONDAY + weekday * _ONE_DAY)
@@ -103,10 +103,11 @@ def usual_week(text: str | None) -> str | None:
             runs[-1][0].append(weekday)
         else:
             runs.append(([weekday], said))
-    week = "; ".join(f"{_weekdays(days)} {said}" for days, said in runs if said)
-    dated = gettext("Angabe %(date)s", date=wording.date(hours.as_of)) if hours.as_of else ""
-    beside = "; ".join(filter(None, (hours.offer, hours.note or dated)))
-    return f"{week} ({beside})" if beside else week
+    week = wording.parted(f"{_weekdays(days)} {said}" for days, said in runs if said)
+    if hours.as_of and not hours.dated_in_note:
+        dated = gettext("Angabe %(date)s", date=wording.date(hours.as_of))
+        week = f"{week} ({dated})"
+    return week, hours.remark
 
 
 def _weekdays(days: list[int]) -> str:
@@ -117,6 +118,8 @@ def _weekdays(days: list[int]) -> str:
 
 def _span(time: OpenTime) -> str:
     start, end = wording.clock(time.start.time()), wording.clock(time.end.time())
+    if time.end.time() == dt.time():
+        end = wording.clock("24:00")
     return gettext("ab %(time)s Uhr", time=start) if time.open_end else f"{start}–{end}"
 
 
@@ -291,14 +294,14 @@ def geo_link(place: Place) -> str | None:
 
 
 def osm_link(place: Place) -> str | None:
-    """Return the address of the place on OpenStreetMap, with a mark where it is exact."""
+    """Return the way to the place on OpenStreetMap; of a rough one, the map around it."""
     if place.lon is None or place.lat is None:
         return None
     at = f"{place.lat:.5f}/{place.lon:.5f}"
     if place.rough:
         return f"https://www.openstreetmap.org/#map=13/{at}"
-    mark = f"mlat={place.lat:.5f}&mlon={place.lon:.5f}"
-    return f"https://www.openstreetmap.org/?{mark}#map=18/{at}"
+    to = f"{place.lat:.5f}%2C{place.lon:.5f}"
+    return f"https://www.openstreetmap.org/directions?from=&to={to}#map=17/{at}"
 
 
 # ----------------------------------------------------------------------- search engines
@@ -315,9 +318,11 @@ _WEEKLY: Final = re.compile(rf"({_DAY}(?:[,-]{_DAY})*) ({_SPAN}(?:,{_SPAN})*)", 
 def _plain_hours(text: str | None) -> list[str] | None:
     """Return hours as https://schema.org/openingHours has them, None where that cannot say them.
 
-    It knows days and times alone: no week of the month, no open end, nothing that is unsure.
+    It knows days and times alone: no week of the month, no open end, nothing that is unsure, and
+    no word on how old they are.
     """
-    rule = parse_hours(text).rule if text else None
+    hours = parse_hours(text) if text else Hours("")
+    rule = None if hours.as_of or hours.note else hours.rule
     parts = [_WEEKLY.fullmatch(part) for part in rule.split("; ")] if rule else [None]
     if None in parts:
         return None

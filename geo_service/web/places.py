@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from geo_service.schema import Initiatives, Municipalities
+    from geo_service.web.timetable import Opening
 
 __all__ = [
     "GROUP_NAMES",
@@ -169,10 +170,10 @@ class Place:
             )
         return gettext("Stand %(date)s", date=said)
 
-    def on_map(self, *, hours: str | None = None) -> MapPlace | None:
+    def on_map(self, opening: Opening | None = None) -> MapPlace | None:
         """Return what the map shows of the place, or None where it has no point.
 
-        `hours` stands in for the record's text where more is known about today.
+        `opening` stands in for the record's text where more is known about today.
         """
         if self.lon is None or self.lat is None:
             return None
@@ -184,7 +185,8 @@ class Place:
             organisation=_short(self.organisation),
             where=_cut(self.where, _MOST_OF_POPUP),
             rough=self.rough,
-            hours=_short(hours or self.hours),
+            opening=opening.text if opening else None,
+            hours=_short(opening.remark if opening else self.hours),
             languages=_short(wording.listed(map(wording.language_name, self.languages)) or None),
             freshness=self.freshness,
             lon=self.lon,

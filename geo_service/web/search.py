@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from geo_service.names import fold
 from geo_service.schema import Address, Ambiguous, Found
+from geo_service.web.town_names import DISTRICTS, POSTCODES, SHORT_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from geo_service.schema import Candidate, GeocodeResult
     from geo_service.snapshot import Territory
@@ -31,6 +32,7 @@ _TOWN_WORDS: Final = 6  # the Land's place names have up to four
 _MANY: Final = 64
 _SIMILAR: Final = 6
 _POSTCODE: Final = re.compile(r"(?<!\d)(\d{5})(?!\d)")
+_SPACED_POSTCODE: Final = re.compile(r"\d(?:\s?\d){4}")
 _ONLY_DIGITS: Final = re.compile(r"\d{1,5}")
 _NUMBERED_TOWN: Final = re.compile(r"(\d{1,5})\s+(\D.*)")
 _HOUSE_NUMBER: Final = re.compile(
@@ -45,6 +47,19 @@ _LABEL_HEAD: Final = re.compile(r", Ortsteil von | \(")
 _AREA_TITLE: Final = re.compile(
     r"^(?:vg|verbandsgemeinde|lk|landkreis|kreis)\s+|^eifelkreis\b", re.IGNORECASE
 )
+
+_LAND: Final = re.compile(
+    r"(?:[\s,]+(?:(?:in\s+)?(?:deutschland|germany|allemagne|almanya)|rheinland[\s-]?pfalz"
+    r"|rhineland[\s-]palatinate|rlp))+$",
+    re.IGNORECASE,
+)
+_NEARNESS: Final = re.compile(
+    r"^(?:in\s+der\s+|in\s+)?(?:nähe|naehe|nahe|umgebung|raum|region|near)(?:\s+(?:von|bei))?\s+"
+    r"|^(?:rund\s+)?um\s+|\s+(?:und|u\.)\s+umgebung$",
+    re.IGNORECASE,
+)
+"""Words for "around", which is what every search for a place means."""
+_WELL_KNOWN: Final = 10_000  # people
 
 Kind = Literal["device", "point", "town", "part", "postcode", "address"]
 Remark = Literal["", "read_as", "part_unknown", "postcode_unknown"]
@@ -122,6 +137,7 @@ class PlaceSearch:
         self._gazetteer = territory.gazetteer
         table = territory.municipalities
         self._names = dict(zip(table["ags"], table["name"], strict=True))
+        self._people = dict(zip(table["ags"], table["population"], strict=True))
         known = table[table["postcode"].notna()].sort_values(
             ["population", "ags"], ascending=[False, True]
         )
@@ -132,6 +148,7 @@ class PlaceSearch:
             )
         ]
         self._areas = _area_keys(territory)
+        self._districts = self._known_districts()
         self._area_names = sorted({name for _, name in self._areas.values()})
         self.suggest = lru_cache(maxsize=512)(self._suggest)
 
@@ -144,13 +161,30 @@ class PlaceSearch:
         text = " ".join(text.split())
         if not fold(text) or len(text) > MAX_CHARS:
             return Located(text)
-        return (
+        plain = _LAND.sub("", text) or text
+        found = self._read(plain)
+        if found.blocked and not found.asked and (bare := _NEARNESS.sub("", plain)) != plain:
+            found = self._read(bare)
+        return replace(found, text=text)
+
+    def _read(self, text: str) -> Located:
+        named = (
             self._labelled(text)
             or self._titled_area(text)
             or self._postcode(text)
             or self._address(text)
+            or self._district(text)
             or self._named(text)
             or self._area(text)
+        )
+        if named and (named.asked or not named.blocked):
+            return named
+        return (
+            self._short(text)
+            or self._only_beginning(text)
+            or self._heard(text)
+            or self._town_and_more(text)
+            or named
             or Located(text, options=self._similar(text))
         )
 
@@ -168,14 +202,25 @@ class PlaceSearch:
         text = " ".join(text.split())
         if _ONLY_DIGITS.fullmatch(text) or _NUMBERED_TOWN.fullmatch(text):
             return self._postcode_towns(text)
-        if len(fold(text)) < 2:
-            return ()
-        labels = [one.label for one in self._gazetteer.suggest(text, limit=SUGGESTIONS)]
         start = fold(text)
-        areas = [name for name in self._area_names if _begins(name, start)]
-        room = max(2, SUGGESTIONS - len(labels))
-        areas = areas[: room if len(start) >= 3 else 0]
-        return (*labels[: SUGGESTIONS - len(areas)], *areas)
+        if len(start) < 2:
+            return ()
+        short = self._short(text)
+        labels = [short.spot.label] if short and short.spot else []
+        labels += [one.label for one in self._gazetteer.suggest(text, limit=SUGGESTIONS)]
+        places = tuple(dict.fromkeys(labels))
+        others = self._districts_and_areas(start) if len(start) >= 3 else []
+        others = others[: max(2, SUGGESTIONS - len(places))]
+        return (*places[: SUGGESTIONS - len(others)], *others)
+
+    def _districts_and_areas(self, start: str) -> list[str]:
+        districts = [
+            one
+            for name, known in self._districts.items()
+            for one in known
+            if name.startswith(start) or (" " in start and fold(one).startswith(start))
+        ]
+        return districts[:3] + [name for name in self._area_names if _begins(name, start)]
 
     def _postcode_towns(self, text: str) -> tuple[str, ...]:
         digits, _, start = text.partition(" ")
@@ -184,6 +229,8 @@ class PlaceSearch:
             for postcode, name, _ in self._towns
             if postcode.startswith(digits) and fold(name).startswith(fold(start))
         ]
+        if not found and not start and (known := self._postcode(digits)) and known.spot:
+            found = [f"{digits} {known.spot.name}"]
         return tuple(dict.fromkeys(found))[:SUGGESTIONS]
 
     # ---------------------------------------------------------------- ways to read a text
@@ -203,10 +250,15 @@ class PlaceSearch:
 
     def _area(self, text: str) -> Located | None:
         found = self._areas.get(fold(text))
-        return Located(text, area=found[0]) if found else None
+        if found or not _AREA_TITLE.match(text):
+            return Located(text, area=found[0]) if found else None
+        keys = self._gazetteer.kreis_keys(text) & {key for key, _ in self._areas.values()}
+        return Located(text, area=min(keys)) if len(keys) == 1 else None
 
     def _postcode(self, text: str) -> Located | None:
         """Read a postal code alone; the register has those of the municipalities' seats."""
+        if _SPACED_POSTCODE.fullmatch(text):
+            text = text.replace(" ", "")
         if not re.fullmatch(r"(?:D\s*-\s*)?\d{5}", text):
             return None
         code = text[-5:]
@@ -216,9 +268,9 @@ class PlaceSearch:
         if isinstance(found, Ambiguous):
             options = tuple(dict.fromkeys(one.label for one in found.candidates))
             return Located(text, options=options, asked=True)
-        near = [(name, ags) for postcode, name, ags in self._towns if postcode[:3] == code[:3]]
-        if len(near) == 1:
-            return replace(self.locate(near[0][0]), text=text, remark="postcode_unknown")
+        town = next((name for name, (a, b) in POSTCODES.items() if a <= int(code) <= b), "")
+        if known := self._plain(town):
+            return replace(known, text=text, remark="postcode_unknown")
         similar = sorted(
             (abs(int(postcode) - int(code)), name, postcode)
             for postcode, name, _ in self._towns
@@ -234,13 +286,28 @@ class PlaceSearch:
             return None
         if self._plain(text):
             return None
-        for street, town in _address_parts(text):
-            if not _LETTER.search(street):
-                continue
-            found = self._plain(town) or self._postcode(_only_postcode(town))
-            if found and (found.spot or found.asked):
-                return replace(found, text=text, street=StreetAddress(street, town))
+        parts = [one for one in _address_parts(text) if _LETTER.search(one[0])]
+        for read in (self._town, self._town_with_part):
+            for street, town in parts:
+                found = read(town)
+                if found and (found.spot or found.asked):
+                    return replace(found, text=text, street=StreetAddress(street, town))
         return None
+
+    def _town(self, text: str) -> Located | None:
+        """Read the town of an address."""
+        return (
+            self._labelled(text)
+            or self._district(text)
+            or self._plain(text)
+            or self._postcode(_only_postcode(text))
+        )
+
+    def _town_with_part(self, text: str) -> Located | None:
+        """Read the town of "Hauptstr. 5, Bitburg-Matzen", though its part is not known."""
+        street = _STREET.search(text) or _HOUSE_NUMBER.search(_POSTCODE.sub(" ", text))
+        found = None if street else self._named(text)
+        return found if found and found.remark == "part_unknown" else None
 
     def _plain(self, text: str) -> Located | None:
         """Read a name that the gazetteer has as it is spelt, without guessing at all."""
@@ -260,6 +327,78 @@ class PlaceSearch:
             return Located(text, self._spot(found, kind="postcode", name=self.name_of(found.ags)))
         return Located(text, self._spot(found), remark=_remark(found))
 
+    def _known_districts(self) -> dict[str, list[str]]:
+        """Return the parts of large towns: folded name -> "Mainz-Mombach"."""
+        known: dict[str, list[str]] = defaultdict(list)
+        for town, names in DISTRICTS.items():
+            for name in names if self._plain(town) else ():
+                known[fold(name)].append(f"{town}-{name}")
+        return known
+
+    def _district(self, text: str) -> Located | None:
+        """Read a part of a large town that the gazetteer does not have, or has elsewhere."""
+        names = self._districts.get(fold(_POSTCODE.sub(" ", text)))
+        if not names:
+            return None
+        known = self._plain(text)
+        labels = _labels(known)
+        if known and known.spot and (known.spot.kind == "part" or self._agrees(text, known.spot)):
+            return None
+        if len(names) > 1 or labels:
+            return Located(text, options=(*labels, *names), asked=True)
+        town = self._named(names[0])
+        return replace(town, text=text) if town else None
+
+    def _agrees(self, text: str, spot: Spot) -> bool:
+        """Tell whether `text` has the postal code of the municipality."""
+        code = _POSTCODE.search(text)
+        seats = {(postcode, ags) for postcode, _, ags in self._towns}
+        return code is not None and (code[1], spot.ags) in seats
+
+    def _short(self, text: str) -> Located | None:
+        """Read "KL", "Lautern"."""
+        found = self._plain(SHORT_NAMES.get(fold(text), ""))
+        return replace(found, text=text, remark="read_as") if found and found.spot else None
+
+    def _only_beginning(self, text: str) -> Located | None:
+        """Read "Bad Neuenahr" as the one name of the Land that goes on after these words."""
+        start = f"{fold(text)} "
+        if len(start) < 5:
+            return None
+        begun = [
+            one
+            for one in self._gazetteer.suggest(text, limit=_MANY)
+            if fold(_LABEL_HEAD.split(one.label)[0]).startswith(start)
+        ]
+        return Located(text, self._spot(begun[0]), remark="read_as") if len(begun) == 1 else None
+
+    def _heard(self, text: str) -> Located | None:
+        found = self._gazetteer.find_by_sound(text)
+        if isinstance(found, Found):
+            return Located(text, self._spot(found), remark="read_as")
+        return self._options(text, found)
+
+    def _town_and_more(self, text: str) -> Located | None:
+        """Read a large town with other words before or after it: "Mainz Hbf"."""
+        words = [] if _AREA_TITLE.match(text) else re.split(r"[\s,]+", text)
+        cuts = range(min(len(words) - 1, _TOWN_WORDS), 0, -1)
+        first = self._large(" ".join(words[:cut]) for cut in cuts)
+        last = self._large(" ".join(words[-cut:]) for cut in cuts)
+        if first and last and first != last:
+            return Located(text, options=(first.label, last.label))
+        town = first or last
+        return Located(text, town, remark="read_as") if town else None
+
+    def _large(self, texts: Iterable[str]) -> Spot | None:
+        """Return the first municipality of 10,000 people and more that is named exactly."""
+        for text in texts:
+            found = self._plain(text) if len(fold(text)) >= 4 else None
+            spot = found.spot if found else None
+            people = self._people.get(spot.ags or "", 0) if spot else 0
+            if spot and spot.kind == "town" and people >= _WELL_KNOWN:
+                return spot
+        return None
+
     def _options(self, text: str, found: GeocodeResult) -> Located | None:
         if not isinstance(found, Ambiguous):
             return None
@@ -270,12 +409,14 @@ class PlaceSearch:
         return Located(text, options=options, asked="Namens" in found.reason)
 
     def _similar(self, text: str) -> tuple[str, ...]:
-        found: dict[str, None] = {}
+        start = fold(text)
+        areas = [name for name in self._area_names if len(start) >= 4 and _begins(name, start)]
+        found = dict.fromkeys(areas[:2])
+        text = _AREA_TITLE.sub("", text)
         for part in [text, *re.split(r"[\s,;]+", _POSTCODE.sub(" ", text))]:
             if len(fold(part)) >= 4:
-                found |= dict.fromkeys(
-                    one.label for one in self._gazetteer.suggest(part, limit=_SIMILAR)
-                )
+                places = self._gazetteer.suggest(part, limit=_SIMILAR)
+                found |= dict.fromkeys(one.label for one in places)
         return tuple(found)[:_SIMILAR]
 
     def _spot(self, found: Found | Candidate, *, kind: Kind | None = None, name: str = "") -> Spot:
@@ -284,6 +425,12 @@ class PlaceSearch:
         head = _LABEL_HEAD.split(label)[0]
         lon, lat = round_point(found.lon, found.lat)
         return Spot(lon, lat, kind or own, name or head, label, found.ags)
+
+
+def _labels(found: Located | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    return (found.spot.label,) if found.spot else found.options
 
 
 def _remark(found: Found) -> Remark:
@@ -310,6 +457,8 @@ def _address_parts(text: str) -> Iterator[tuple[str, str]]:
     """
     pieces = [piece.strip() for piece in re.split(r"[,;\n]+", text) if piece.strip()]
     if len(pieces) > 1:
+        if text.endswith(")"):
+            yield pieces[0], text.partition(",")[2].strip()  # "Hauptstr. 3, Roth (Kreis, VG)"
         yield ", ".join(pieces[:-1]), pieces[-1]
         yield ", ".join(pieces[1:]), pieces[0]
         yield pieces[0], " ".join(pieces[1:])
@@ -330,11 +479,14 @@ def _area_keys(territory: Territory) -> Mapping[str, tuple[str, str]]:
     rural = table[table["designation"] != "kreisfreie Stadt"]
     for key, name in set(zip(rural["kreis_key"], rural["kreis"], strict=True)):
         full = name if "kreis" in fold(name) else f"Landkreis {name}"
-        for text in (name, full, f"Kreis {name}", f"LK {name}", f"Landkreis {name}"):
+        bare = re.sub(r"^Eifelkreis |-?kreis$", "", name, flags=re.IGNORECASE)
+        more = ("Eifelkreis",) if bare != name and name.startswith("Eifelkreis") else ()
+        titled = (f"{title} {name}" for title in ("Kreis", "LK", "Landkreis"))
+        for text in (name, full, bare, *titled, *more):
             spellings[fold(text)][key] = full
     joint = table[table["verbandsgemeinde"].notna()]
     columns = (joint["verbandsgemeinde_key"], joint["verbandsgemeinde"])
     for key, name in set(zip(*columns, strict=True)):
-        for text in (f"VG {name}", f"Verbandsgemeinde {name}"):
+        for text in (name, f"VG {name}", f"Verbandsgemeinde {name}"):
             spellings[fold(text)][key] = f"Verbandsgemeinde {name}"
     return {text: next(iter(keys.items())) for text, keys in spellings.items() if len(keys) == 1}

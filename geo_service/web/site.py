@@ -233,7 +233,7 @@ class View:
 
     def _on_map(self, number: int) -> maps.MapPlace | None:
         opening = self.timetable.opening(number, self.minute)
-        return self.places[number].on_map(hours=opening.text if opening else None)
+        return self.places[number].on_map(opening)
 
     def script(self) -> Body:
         """Return the script of the map."""

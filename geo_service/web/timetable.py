@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Opening", "Span", "Timetable", "minute_of"]
 
 _ONE_DAY: Final = dt.timedelta(days=1)
+_DAY_MINUTES: Final = 24 * 60
 
 
 def minute_of(moment: dt.datetime) -> int:
@@ -52,32 +53,34 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a card says about today, while that is certain. `remark` is the record's own.
+    """What a card says about today, while that is certain.
 
-    `as_of` is when its source said so: ``JJJJ``, ``JJJJ-MM`` or ``JJJJ-MM-TT``.
+    `remark` is the record's own, in its language. `as_of` is when its source said so: ``JJJJ``,
+    ``JJJJ-MM`` or ``JJJJ-MM-TT``.
     """
 
     state: Literal["now", "later"]
     spans: tuple[Span, ...]
-    remark: str = ""
+    remark: str | None = None
     as_of: str | None = None
 
     @property
     def text(self) -> str:
-        """Return it in a few words."""
-        if self.state == "now":
-            said = gettext("Jetzt geöffnet bis %(time)s Uhr", time=_clock(self.spans[0].end))
+        """Return it in a few words, without the remark."""
+        first = self.spans[0]
+        if self.state == "now" and first.end - first.start < _DAY_MINUTES:
+            said = gettext("Jetzt geöffnet bis %(time)s Uhr", time=_clock(first.end))
         else:
             said = gettext("Heute %(hours)s", hours=wording.listed(map(_hours, self.spans)))
         dated = gettext("Angabe %(date)s", date=wording.date(self.as_of)) if self.as_of else ""
-        remarks = "; ".join(filter(None, (self.remark, dated)))
-        return f"{said} ({remarks})" if remarks else said
+        return f"{said} ({dated})" if dated else said
 
 
 def _hours(span: Span) -> str:
     if span.from_start:
         return gettext("ab %(time)s Uhr", time=_clock(span.start))
-    return f"{_clock(span.start)}–{_clock(span.end)}"
+    end = "24:00" if span.end == _DAY_MINUTES else f"{span.end // 60 % 24:02}:{span.end % 60:02}"
+    return f"{_clock(span.start)}–{wording.clock(end)}"
 
 
 def _clock(minute: int) -> str:
@@ -135,11 +138,10 @@ class Timetable:
     def silent(self, time: str, minute: int) -> Mask:
         """Return of whom it is not certain whether they are open then."""
         unsure: dict[str, Callable[[_Day], bool]] = {
-            "jetzt": lambda day: day.today is None or _vague(day, minute, now=True),
-            "heute": lambda day: day.today is None or _vague(day, minute),
+            "jetzt": lambda day: _vague(day, minute, now=True),
+            "heute": lambda day: _vague(day, minute),
             "wochenende": lambda day: (
-                day.weekend is None
-                or (self._is_weekend and (day.today is None or _vague(day, minute)))
+                day.weekend is None or (self._is_weekend and _vague(day, minute))
             ),
         }
         unknown = np.array([day is None or unsure[time](day) for day in self._days], dtype=np.bool_)
@@ -161,12 +163,15 @@ class Timetable:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """What a text says of a day and of the days of the weekend after it; None: not certain."""
+    """What a text says of a day and of the days of the weekend after it; None: not certain.
+
+    `closed_else`: outside its hours the place is closed, and not merely without this offer.
+    """
 
     spans: tuple[Span, ...]
-    today: bool | None
+    closed_else: bool
     weekend: bool | None
-    remark: str
+    remark: str | None
     as_of: str | None
 
 
@@ -193,7 +198,7 @@ def _left(day: _Day, minute: int) -> tuple[Span, ...]:
 
 def _vague(day: _Day, minute: int, *, now: bool = False) -> bool:
     """Tell whether hours that are not certain lie ahead, or hold now."""
-    return any(
+    return not day.closed_else or any(
         not one.sure and one.end > minute and not (now and one.start > minute) for one in day.spans
     )
 
@@ -213,9 +218,8 @@ def _day(text: str, today: dt.date, weekend: tuple[dt.date, ...]) -> _Day | None
     spans += _spans(hours.rule, today, today)
     later = {opens_on(hours.rule, day) for day in weekend if day != today}
     on_weekend = True if True in later else None if None in later else False
-    remark = "; ".join(filter(None, (hours.offer, hours.note)))
-    as_of = None if hours.note and "Angabe" in hours.note else hours.as_of
-    return _Day(tuple(spans), opens_on(hours.rule, today), on_weekend, remark, as_of)
+    as_of = None if hours.dated_in_note else hours.as_of
+    return _Day(tuple(spans), hours.closed_else, on_weekend, hours.remark, as_of)
 
 
 def _spans(rule: str, day: dt.date, origin: dt.date) -> list[Span]:

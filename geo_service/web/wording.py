@@ -38,6 +38,7 @@ __all__ = [
     "listed",
     "ngettext",
     "number",
+    "parted",
     "percent",
     "weekday",
 ]
@@ -204,6 +205,11 @@ def language_name(name: str) -> str:
 def listed(items: Iterable[str]) -> str:
     """Return `items` as one list: with the comma that the page's language has."""
     return (", " if language().direction == "ltr" else "، ").join(items)
+
+
+def parted(items: Iterable[str]) -> str:
+    """Return `items`, which may hold commas, with the semicolon that the page's language has."""
+    return ("; " if language().direction == "ltr" else "؛ ").join(items)
 
 
 def _locale() -> Locale:

@@ -27,6 +27,7 @@ export function addBorders(map) {
     const pane = map.createPane(name);
     pane.style.zIndex = level;
     pane.style.pointerEvents = "none";
+    pane.setAttribute("aria-hidden", "true");
   }
   const names = addNames(map);
   whenShown(map, () => {
@@ -97,8 +98,12 @@ async function drawKreise(map, address, names) {
       );
     }
   };
+  let waiting = 0;
   whenWanted(map, () => {
-    map.on("moveend", showNear);
+    map.on("moveend", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(showNear); // apart from what tiles and marks do in that task
+    });
     showNear();
   });
 }
@@ -212,6 +217,7 @@ export function addOutline(map) {
   const pane = map.createPane("umriss");
   pane.style.zIndex = "260";
   pane.style.pointerEvents = "none";
+  pane.setAttribute("aria-hidden", "true");
   const renderer = L.canvas({ pane: "umriss", padding: 0.4 });
   const style = () => ({ fill: false, weight: 3, color: colour("--accent") });
   whenShown(map, () => {

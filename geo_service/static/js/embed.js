@@ -1,15 +1,4 @@
-// A frame in another page: tells that page how high it is, and lets cards show their mark.
-
-const container = /** @type {HTMLElement|null} */ (document.querySelector(".map"));
-
-for (const button of document.querySelectorAll("[data-show]")) {
-  if (!(button instanceof HTMLElement) || !container) continue;
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    container.scrollIntoView({ block: "nearest" });
-    container.dispatchEvent(new CustomEvent("place:show", { detail: button.dataset.show }));
-  });
-}
+// A frame in another page: tells that page how high it is.
 
 /**
  * The origin of the page around us: from the browser where it says so, else from the fragment

@@ -2,6 +2,7 @@
 
 /* global L */
 
+import { pageScrolls } from "./map.js";
 import { gettext } from "./texts.js";
 
 const PREFIX = "ort-";
@@ -24,7 +25,8 @@ export function linkList(map, markOf) {
   map.on("popupopen", ({ popup }) => {
     current = cardOf(popup.options.placeId);
     current?.classList.add("card-current");
-    if (current?.offsetParent) current.scrollIntoView({ block: "nearest" });
+    // A list of its own beside the map may move; a page would take the map out of sight.
+    if (current?.offsetParent && !pageScrolls()) current.scrollIntoView({ block: "nearest" });
   });
 
   /** @type {HTMLElement|null|undefined} */
@@ -35,8 +37,18 @@ export function linkList(map, markOf) {
     hinted = card?.id.startsWith(PREFIX) ? markOf(card.id.slice(PREFIX.length)) : null;
     hinted?.classList.add("map-hint");
   };
-  const list = document.getElementById("liste");
-  for (const kind of ["mouseover", "mouseleave", "focusin"]) list?.addEventListener(kind, hint);
+  for (const kind of ["mouseover", "focusin"]) document.addEventListener(kind, hint);
+
+  // Where cards could be asked for their mark before there was a map, page.js has shown these.
+  for (const button of document.querySelectorAll("[data-show][hidden]")) {
+    if (!(button instanceof HTMLElement)) continue;
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const container = map.getContainer();
+      container.scrollIntoView({ block: "nearest" });
+      container.dispatchEvent(new CustomEvent("place:show", { detail: button.dataset.show }));
+    });
+  }
 }
 
 /**
@@ -53,6 +65,8 @@ export function toList(id) {
   button.addEventListener("click", () => {
     const list = /** @type {HTMLElement|null} */ (document.querySelector(".switch [data-view=list]"));
     if (!card.offsetParent) list?.click(); // on a phone the list is hidden behind the map
+    const folded = card.closest("details");
+    if (folded) folded.open = true;
     card.scrollIntoView({ block: "center" });
     /** @type {HTMLElement|null} */ (card.querySelector("a"))?.focus({ preventScroll: true });
   });

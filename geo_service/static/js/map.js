@@ -2,7 +2,7 @@
 
 /* global L */
 
-import { gettext } from "./texts.js";
+import { gettext, number } from "./texts.js";
 
 /** Whether the reader asked for little motion. */
 export function isCalm() {
@@ -10,19 +10,52 @@ export function isCalm() {
 }
 
 /**
- * Options that take all motion out of a map for readers who asked for little.
- * @returns {object} options for `L.map`
+ * Make a map: without motion for readers who asked for little, and one that never holds a page
+ * that scrolls.
+ * @param {string} id of its container
+ * @param {object} options for `L.map`
+ * @returns {L.Map}
  */
-export function calm() {
-  if (!isCalm()) return {};
-  // No option of Leaflet's takes the motion out of this one, by which popups come into view.
-  const { panBy } = L.Map.prototype;
-  L.Map.include({
-    panBy(offset, options) {
-      return panBy.call(this, offset, { ...options, animate: false });
-    },
-  });
-  return { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false };
+export function makeMap(id, options) {
+  const still = { zoomAnimation: false, fadeAnimation: false, markerZoomAnimation: false, inertia: false };
+  const map = L.map(id, { ...options, ...(isCalm() && still) });
+  if (isCalm()) {
+    // No option of Leaflet's takes the motion out of this one, by which popups come into view.
+    const { panBy } = map;
+    map.panBy = (offset, given) => panBy.call(map, offset, { ...given, animate: false });
+  }
+  yieldToPage(map);
+  // Leaflet lets the keys reach its container and tells nobody what it is.
+  const container = map.getContainer();
+  container.setAttribute("role", "group");
+  container.setAttribute("aria-label", container.closest("[aria-label]")?.getAttribute("aria-label") ?? "");
+  return map;
+}
+
+/** Whether the map is part of another page, whose scrolling it cannot know. */
+function isEmbedded() {
+  return document.documentElement.classList.contains("embedded");
+}
+
+/** Whether the page may scroll with the map in it. */
+export function pageScrolls() {
+  const { scrollHeight, clientHeight } = document.documentElement;
+  return isEmbedded() || scrollHeight > clientHeight;
+}
+
+/**
+ * Where the page scrolls, one finger or the wheel move the page, two fingers or Ctrl and the
+ * wheel the map.
+ * @param {L.Map} map
+ */
+function yieldToPage(map) {
+  const byWheel = (/** @type {WheelEvent} */ event) =>
+    map.scrollWheelZoom[event.ctrlKey || event.metaKey || !pageScrolls() ? "enable" : "disable"]();
+  map.getContainer().addEventListener("wheel", byWheel, { capture: true, passive: true });
+  if (!window.matchMedia("(pointer: coarse)").matches) return;
+  const byFinger = () => map.dragging[pageScrolls() ? "disable" : "enable"]();
+  map.on("resize", byFinger);
+  byFinger();
 }
 
 /** Where lines run from right to left, what stands at one side stands at the other. */
@@ -39,8 +72,18 @@ export function zoomOptions() {
   };
 }
 
-/** @returns {object} options for `L.control.scale` */
+/** @returns {object} options for `L.control.scale`, which from then on speaks the page's language */
 export function scaleOptions() {
+  L.Control.Scale.include({
+    _updateMetric(most) {
+      const length = this._getRoundNum(most);
+      // What is longer than its line reaches into the map, not beyond it.
+      this._mScale.dir = isMirrored() ? "rtl" : "ltr";
+      const metres = gettext("%(length)s m", { length: number(length) });
+      const kilometres = gettext("%(length)s km", { length: number(length / 1000) });
+      this._updateScale(this._mScale, length < 1000 ? metres : kilometres, length / most);
+    },
+  });
   return { position: isMirrored() ? "bottomright" : "bottomleft", imperial: false };
 }
 
@@ -54,7 +97,8 @@ export function whenShown(map, start) {
   const observer = new ResizeObserver(() => {
     if (container.clientWidth === 0 || container.clientHeight === 0) return;
     observer.disconnect();
-    map.invalidateSize({ animate: false });
+    // Told of its size at once, Leaflet glides back into its bounds, and away from what is fitted next.
+    map.invalidateSize({ debounceMoveend: true });
     start();
   });
   observer.observe(container);
@@ -67,7 +111,7 @@ export function whenShown(map, start) {
  * @param {() => void} act
  */
 export function whenWanted(map, act) {
-  if (!document.documentElement.classList.contains("embedded")) {
+  if (!isEmbedded()) {
     act();
     return;
   }

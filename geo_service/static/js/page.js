@@ -4,29 +4,44 @@ const WIDE = window.matchMedia("(min-width: 64rem)");
 const container = /** @type {HTMLElement|null} */ (document.querySelector(".map"));
 const switches = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".switch a")]);
 
+/** How far down the list was read when the map took its place. */
+let read = 0;
+
 /**
  * Show the list or the map where there is no room for both.
  * @param {string} view "list" or "map"
  */
 function show(view) {
+  const before = document.body.dataset.view;
+  if (before === "list") read = scrollY;
   document.body.dataset.view = view;
+  if (before === "map" && view === "list") scrollTo({ top: read, behavior: "instant" });
   for (const link of switches) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
 }
 
+/**
+ * Show one of the two and keep it in the address, so that "back" leads to it again.
+ * @param {string} view "list" or "map"
+ */
+function turn(view) {
+  show(view);
+  history.replaceState(history.state, "", view === "map" ? "#karte" : location.pathname + location.search);
+}
+
 for (const link of switches) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    show(link.dataset.view ?? "list");
+    turn(link.dataset.view ?? "list");
     const target = document.querySelector(link.hash);
     if (target instanceof HTMLElement) target.focus({ preventScroll: true });
   });
 }
 show(location.hash === "#karte" ? "map" : "list");
 // The skip link leads to the list, which a phone hides behind the map.
-document.querySelector(".skip")?.addEventListener("click", () => show("list"));
+document.querySelector(".skip")?.addEventListener("click", () => turn("list"));
 
 /** The place whose mark was asked for before there was a map. @type {string|undefined} */
 let asked;
@@ -42,7 +57,7 @@ for (const button of document.querySelectorAll("[data-show]")) {
   if (!(button instanceof HTMLElement) || !container) continue;
   button.hidden = false;
   button.addEventListener("click", () => {
-    if (!WIDE.matches) show("map");
+    if (!WIDE.matches) turn("map");
     showPlace(button.dataset.show);
   });
 }

@@ -39,6 +39,7 @@ export function addPlaces(map) {
   });
   /** @type {Map<string, L.Marker>} */
   const markers = new Map();
+  map.getPane("overlayPane")?.setAttribute("aria-hidden", "true"); // the legs of places at one point
   makeKeyable(map);
   linkList(map, (id) => {
     const marker = markers.get(id);
@@ -215,7 +216,8 @@ function ring(groups) {
  */
 function placeMarker({ id, geometry, properties }) {
   const [lon, lat] = geometry.coordinates;
-  const label = [properties.name, properties.category, properties.rough ? gettext("Lage ungefähr") : ""];
+  const parts = [properties.name, properties.category, properties.rough ? gettext("Lage ungefähr") : ""];
+  const label = parts.filter(Boolean).join(", ");
   const marker = L.marker([lat, lon], {
     icon: new NamedIcon({
       // Most marks lie in a cluster and are never seen: draw one when it shows.
@@ -223,10 +225,10 @@ function placeMarker({ id, geometry, properties }) {
       className: "map-mark",
       iconSize: [44, 44],
       popupAnchor: [0, -14],
-      label: label.filter(Boolean).join(", "),
+      label,
     }),
     group: groupOf(properties.group),
-    title: properties.name,
+    title: label, // the same as its name, or screen readers would say it twice
   });
   marker.bindPopup(() => popupContent(id, properties), {
     // The legend's button lies over the upper edge, zoom and scale over the lower.
@@ -271,19 +273,26 @@ function popupContent(id, place) {
   const box = document.createElement("article");
   box.className = "popup";
   box.tabIndex = -1;
+  box.setAttribute("aria-label", place.name);
   const line = (tag, text, className) => {
-    if (!text) return;
+    if (!text) return undefined;
     const element = document.createElement(tag);
     element.textContent = text;
     element.dir = "auto";
     if (className) element.className = className;
     box.append(element);
+    return element;
   };
-  line("h2", place.name);
-  line("p", [place.category, place.organisation].filter(Boolean).join(" · "), "kind");
-  line("p", place.where);
+  markGerman(line("h2", place.name));
+  const kind = line("p", place.category, "kind");
+  if (kind && place.organisation) {
+    const organisation = document.createElement("bdi");
+    organisation.textContent = place.organisation;
+    kind.append(" · ", markGerman(organisation));
+  }
+  markGerman(line("p", place.where));
   line("p", place.rough ? gettext("Lage ungefähr: Das Zeichen steht in der Mitte des Ortes.") : "", "rough");
-  line("p", place.hours ? gettext("Geöffnet: %(hours)s", { hours: place.hours }) : "");
+  hoursLine(line("p", place.opening ?? (place.hours && gettext("Geöffnet: %(hours)s", { hours: "\0" }))), place);
   line("p", place.languages ? gettext("Sprachen: %(languages)s", { languages: place.languages }) : "");
   line("p", place.freshness, "meta");
   const address = placeAddress(id);
@@ -296,6 +305,30 @@ function popupContent(id, place) {
   const list = toList(id);
   if (list) box.append(list);
   return box;
+}
+
+/**
+ * Put the record's own words about its hours into the line about them.
+ * @param {HTMLElement|undefined} element
+ * @param {{opening?: string, hours?: string}} place
+ */
+function hoursLine(element, { opening, hours }) {
+  if (!element || !hours) return;
+  const words = document.createElement("bdi");
+  words.textContent = hours;
+  const [before, after] = opening ? [`${opening} · `, ""] : (element.textContent ?? "").split("\0");
+  element.replaceChildren(before, markGerman(words), after);
+}
+
+/**
+ * Text of a record stays in its language; mark it as such on pages in another one.
+ * @template {HTMLElement|undefined} T
+ * @param {T} element
+ * @returns {T}
+ */
+function markGerman(element) {
+  if (element && document.documentElement.lang !== "de") element.lang = "de";
+  return element;
 }
 
 /**
@@ -314,28 +347,29 @@ function placeAddress(id) {
  * @param {L.Map} map
  */
 function makeKeyable(map) {
+  const container = map.getContainer();
   const pane = /** @type {HTMLElement} */ (map.getPane("markerPane"));
   let lost = false;
-  /** @type {HTMLElement|null} */
-  let opener = null;
+  /** @type {Node|null} what had the focus last: what is taken away with it cannot be asked */
+  let held = null;
+  document.addEventListener("focusin", ({ target }) => (held = /** @type {Node} */ (target)));
   const marks = () =>
     /** @type {HTMLElement[]} */ ([...pane.querySelectorAll("[role=button]")]).filter(inView);
   const inView = (element) => {
     const box = element.getBoundingClientRect();
-    const frame = map.getContainer().getBoundingClientRect();
+    const frame = container.getBoundingClientRect();
     const [x, y] = middle(box);
     return x > frame.left && x < frame.right && y > frame.top && y < frame.bottom;
   };
   const tidy = () => {
-    const frame = map.getContainer().getBoundingClientRect();
-    const centre = middle(frame);
+    const centre = middle(container.getBoundingClientRect());
     const seen = marks();
     let stop = seen.find((element) => element === document.activeElement);
     stop ??= nearest(seen, centre);
     for (const element of pane.querySelectorAll("[role=button]")) {
       /** @type {HTMLElement} */ (element).tabIndex = element === stop ? 0 : -1;
     }
-    if (lost && stop && (document.activeElement === document.body || document.activeElement === map.getContainer())) {
+    if (lost && stop && [document.body, container].includes(document.activeElement)) {
       lost = false;
       stop.focus({ preventScroll: true });
     }
@@ -353,7 +387,6 @@ function makeKeyable(map) {
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       lost = from.classList.contains("cluster");
-      opener = from;
       from.click();
       return;
     }
@@ -373,14 +406,24 @@ function makeKeyable(map) {
     const close = element?.querySelector(".leaflet-popup-close-button");
     close?.setAttribute("aria-label", gettext("Schließen"));
     close?.setAttribute("title", gettext("Schließen"));
-    element?.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      opener = popup._source?.getElement?.() ?? opener;
-      map.closePopup(popup);
-      opener?.focus({ preventScroll: true });
-    });
     element?.querySelector(".popup")?.focus({ preventScroll: true });
+  });
+  map.on("popupclose", ({ popup }) => {
+    if (!popup.getElement()?.contains(held)) return;
+    const mark = popup._source?.getElement();
+    if (mark) {
+      mark.focus({ preventScroll: true });
+    } else {
+      // Its mark went into a cluster; the popup may fade, so it would keep the focus for a while.
+      /** @type {HTMLElement} */ (document.activeElement)?.blur();
+      lost = true;
+      later();
+    }
+  });
+  container.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !container.querySelector(".popup")) return;
+    event.stopPropagation();
+    map.closePopup();
   });
 }
 

@@ -72,6 +72,7 @@ function suggest(form, field, list) {
         option.id = `${list.id}-${number}`;
         option.setAttribute("role", "option");
         option.dir = "auto";
+        option.lang = "de";
         option.textContent = label;
         option.setAttribute("aria-selected", "false");
         // The field keeps the focus.
@@ -155,9 +156,15 @@ function locate(form, button) {
   button.hidden = false;
   const hint = document.getElementById(button.getAttribute("aria-describedby") ?? "");
   if (hint) hint.hidden = false;
+  // A button that is disabled would lose the focus.
+  const wait = (waits) => {
+    for (const name of ["aria-busy", "aria-disabled"]) {
+      if (waits) button.setAttribute(name, "true");
+      else button.removeAttribute(name);
+    }
+  };
   const fail = (text) => {
-    button.disabled = false;
-    button.removeAttribute("aria-busy");
+    wait(false);
     say(`${text} ${gettext("Geben Sie oben einen Ort oder eine Postleitzahl ein.")}`);
     field?.focus();
   };
@@ -170,12 +177,12 @@ function locate(form, button) {
     location.assign(`${form.action}?${query.toString().replace("%2C", ",")}`);
   };
   button.addEventListener("click", () => {
+    if (button.hasAttribute("aria-busy")) return;
     if (!navigator.geolocation || !window.isSecureContext) {
       fail(gettext("Ihr Gerät gibt hier keinen Standort an."));
       return;
     }
-    button.disabled = true;
-    button.setAttribute("aria-busy", "true");
+    wait(true);
     say(gettext("Ihr Standort wird gesucht …"));
     navigator.geolocation.getCurrentPosition(
       go,
@@ -190,8 +197,7 @@ function locate(form, button) {
   });
   // A page that comes back from the browser's memory must not be stuck.
   window.addEventListener("pageshow", () => {
-    button.disabled = false;
-    button.removeAttribute("aria-busy");
+    wait(false);
     say("");
   });
 }

@@ -87,8 +87,12 @@ function askAgain(layer, coords, tile) {
   }, 1500 + Math.random() * 1500);
 }
 
-/** Print the note of the tiles with those of the map. */
+/** Print the note of the tiles with those of the map, in its own language and direction. */
 function credit(container, note) {
   const line = container.parentElement?.querySelector(".map-credit");
-  if (line && note) line.prepend(`${note} · `);
+  if (!line || !note) return;
+  const said = document.createElement("bdi");
+  said.lang = "de";
+  said.textContent = note;
+  line.prepend(said, " · ");
 }

@@ -152,7 +152,7 @@ def _hosts(partner: str) -> tuple[str, ...] | None:
 
 def _on_map(view: View, number: int) -> maps.MapPlace | None:
     opening = view.timetable.opening(number, view.minute)
-    return view.places[number].on_map(hours=opening.text if opening else None)
+    return view.places[number].on_map(opening)
 
 
 @dataclass(frozen=True)

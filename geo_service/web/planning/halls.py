@@ -187,8 +187,10 @@ def _spot(cells: Mapping[str, str], locate: Callable[[str], Located]) -> tuple[f
     if not text:
         return "Erwartet werden lon und lat, oder ort oder plz; gekommen ist nichts"
     located = locate(text[:_MAX_PLACE])
-    if located.spot is None:
-        options = "; ".join(located.options[:3])
+    guessed = located.remark == "read_as"
+    if located.spot is None or guessed:
+        names = (located.spot.label,) if located.spot else located.options[:3]
+        options = "; ".join(names)
         hint = f" (gemeint sein kann: {options})" if options else ""
         return f"Erwartet wird ein Ort des Landes{hint}; gekommen ist {_shown(text)}"
     return located.spot.lon, located.spot.lat
