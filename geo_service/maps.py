@@ -173,7 +173,8 @@ class MapPlace:
     """What the map says about a place; missing is None. Degrees, EPSG:4326.
 
     `rough` is set where the point stands for a whole town or municipality. `opening` says what is
-    certain about today; `hours` are the record's own words, beside it only a remark.
+    certain about today; `hours` are the record's own words, beside it only a remark. `number` is
+    its place in the list, from 1.
     """
 
     id: str
@@ -189,6 +190,7 @@ class MapPlace:
     lon: float
     lat: float
     opening: str | None = None
+    number: int | None = None
 
 
 class _PageMap(folium.Map):
@@ -398,9 +400,9 @@ def places_geojson(places: Iterable[MapPlace], *, revision: int, listed: int) ->
     return json.dumps(collection, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _properties(place: MapPlace) -> dict[str, str | bool]:
+def _properties(place: MapPlace) -> dict[str, str | bool | int]:
     """Return what the popup says; what is unknown is left out."""
-    known: dict[str, str | bool | None] = {
+    known: dict[str, str | bool | int | None] = {
         "name": place.name,
         "category": place.category,
         "group": place.group,
@@ -411,6 +413,7 @@ def _properties(place: MapPlace) -> dict[str, str | bool]:
         "hours": place.hours,
         "languages": place.languages,
         "freshness": place.freshness,
+        "number": place.number,
     }
     return {key: value for key, value in known.items() if value is not None}
 

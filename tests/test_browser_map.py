@@ -24,6 +24,7 @@ from web_helpers import (
 
 from geo_service.snapshot import Territory
 from geo_service.store import Store
+from geo_service.web.listing import ListedPage
 
 __all__ = ["chromium"]
 
@@ -210,6 +211,25 @@ def test_popup_leads_back_to_the_list(chromium: Browser, plain: str, size: Any) 
         expect(page.locator("#ort-ort-7")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_popup_leads_to_the_page_of_the_list_that_has_its_card(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: Any
+) -> None:
+    monkeypatch.setattr(ListedPage, "per_page", 5)
+    with (
+        town(tmp_path, small_territory(), AHEIM, None) as base,
+        opened(chromium, base + "/?q=Treff", viewport=size) as page,
+    ):
+        to_map(page)
+        here = page.locator(".card").evaluate_all("(all) => all.map((card) => card.id)")
+        assert len(here) == 5
+        last = max({f"ort-ort-{n}" for n in range(12)} - set(here))
+        show_place(page, last.removeprefix("ort-"))
+        page.get_by_role("link", name="In der Liste zeigen").click()
+        page.wait_for_url(re.compile(rf"/\?q=Treff&seite=[23]#{last}$"))
+        expect(page.locator(f"#{last}")).to_be_in_viewport()
+
+
 def test_card_shows_its_mark_by_pointer_and_by_focus(chromium: Browser, plain: str) -> None:
     with opened(chromium, plain + "/?q=Haus") as page:
         to_map(page)
@@ -339,6 +359,9 @@ def test_one_finger_moves_the_page_where_it_scrolls_and_two_the_map(
             swipe_up(page)
             wait_until(page, "() => scrollY > 20")
             assert page.evaluate(MARK_TOP) == top
+            expect(page.locator(".map-reminder")).to_contain_text("zwei Fingern")
+        else:
+            expect(page.locator(".map-reminder")).to_have_count(0)
 
 
 def test_wheel_moves_the_page_where_it_scrolls_and_with_ctrl_the_map(
@@ -352,10 +375,12 @@ def test_wheel_moves_the_page_where_it_scrolls_and_with_ctrl_the_map(
         page.mouse.wheel(0, 100)
         wait_until(page, "() => scrollY > 50")
         assert page.locator(scale).inner_text() == before
+        expect(page.locator(".map-reminder")).to_contain_text("Strg")
         page.keyboard.down("Control")
         page.mouse.wheel(0, 400)
         page.keyboard.up("Control")
         expect(page.locator(scale)).not_to_have_text(before)
+        expect(page.locator(".map-reminder")).to_have_count(0)
         page.goto(plain + "/?q=Treff")
         to_map(page)
         before = page.locator(scale).inner_text()

@@ -170,10 +170,13 @@ class Place:
             )
         return gettext("Stand %(date)s", date=said)
 
-    def on_map(self, opening: Opening | None = None) -> MapPlace | None:
+    def on_map(
+        self, opening: Opening | None = None, *, number: int | None = None
+    ) -> MapPlace | None:
         """Return what the map shows of the place, or None where it has no point.
 
-        `opening` stands in for the record's text where more is known about today.
+        `opening` stands in for the record's text where more is known about today; `number` is
+        the place's in the list beside the map, from 1.
         """
         if self.lon is None or self.lat is None:
             return None
@@ -191,6 +194,7 @@ class Place:
             freshness=self.freshness,
             lon=self.lon,
             lat=self.lat,
+            number=number,
         )
 
 

@@ -221,19 +221,20 @@ class View:
             chosen = self.select(query)
             points = (
                 point
-                for number in chosen.numbers
-                if (point := self._on_map(int(number))) is not None
+                for listed, number in enumerate(chosen.numbers, start=1)
+                if (point := self._on_map(int(number), listed)) is not None
             )
-            listed = len(chosen.numbers)
-            text = maps.places_geojson(points, revision=self.snapshot.revision, listed=listed)
+            text = maps.places_geojson(
+                points, revision=self.snapshot.revision, listed=len(chosen.numbers)
+            )
             quality = 5 if query.active else 9
             return Body(text, "application/geo+json", self.snapshot.revision, quality)
 
         return self.kept(query, ("map places", query), make)
 
-    def _on_map(self, number: int) -> maps.MapPlace | None:
+    def _on_map(self, number: int, listed: int) -> maps.MapPlace | None:
         opening = self.timetable.opening(number, self.minute)
-        return self.places[number].on_map(opening)
+        return self.places[number].on_map(opening, number=listed)
 
     def script(self) -> Body:
         """Return the script of the map."""

@@ -53,11 +53,36 @@ export function linkList(map, markOf) {
 
 /**
  * @param {string} id
- * @returns {HTMLElement|null} a button that leads to the card of a place, if there is one
+ * @param {number} [number] of the place in the list, from 1
+ * @returns {HTMLElement|null} what leads to the card of a place, if there is one in the list
  */
-export function toList(id) {
+export function toList(id, number) {
   const card = cardOf(id);
-  if (!card) return null;
+  return card ? toCard(card) : toPage(id, number);
+}
+
+/**
+ * @param {string} id
+ * @param {number} [number]
+ * @returns {HTMLElement|null} a link to the page of the list that has the card of a place
+ */
+function toPage(id, number) {
+  const pager = /** @type {HTMLElement|null} */ (document.querySelector("[data-per-page]"));
+  if (!pager || !number) return null;
+  const address = new URL(location.href);
+  address.searchParams.set("seite", String(Math.ceil(number / Number(pager.dataset.perPage))));
+  address.hash = PREFIX + id;
+  const link = document.createElement("a");
+  link.href = address.href;
+  link.textContent = gettext("In der Liste zeigen");
+  return link;
+}
+
+/**
+ * @param {HTMLElement} card
+ * @returns {HTMLElement} a button that leads to it
+ */
+function toCard(card) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet";

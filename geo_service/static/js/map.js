@@ -4,6 +4,8 @@
 
 import { gettext, number } from "./texts.js";
 
+const REMINDER_MS = 1500;
+
 /** Whether the reader asked for little motion. */
 export function isCalm() {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -49,13 +51,44 @@ export function pageScrolls() {
  * @param {L.Map} map
  */
 function yieldToPage(map) {
-  const byWheel = (/** @type {WheelEvent} */ event) =>
-    map.scrollWheelZoom[event.ctrlKey || event.metaKey || !pageScrolls() ? "enable" : "disable"]();
-  map.getContainer().addEventListener("wheel", byWheel, { capture: true, passive: true });
+  const container = map.getContainer();
+  const passing = { capture: true, passive: true };
+  const remind = reminder(container);
+  const byWheel = (/** @type {WheelEvent} */ event) => {
+    const meant = event.ctrlKey || event.metaKey || !pageScrolls();
+    map.scrollWheelZoom[meant ? "enable" : "disable"]();
+    const inPopup = event.target instanceof Element && event.target.closest(".leaflet-popup");
+    if (!meant && !inPopup) remind(gettext("Strg + Mausrad vergrößert die Karte"));
+  };
+  container.addEventListener("wheel", byWheel, passing);
   if (!window.matchMedia("(pointer: coarse)").matches) return;
   const byFinger = () => map.dragging[pageScrolls() ? "disable" : "enable"]();
   map.on("resize", byFinger);
   byFinger();
+  const moved = (/** @type {TouchEvent} */ event) => {
+    if (event.touches.length > 1 || map.dragging.enabled()) return;
+    remind(gettext("Die Karte bewegen Sie mit zwei Fingern"));
+  };
+  container.addEventListener("touchmove", moved, passing);
+}
+
+/**
+ * Say over the map, for a moment, what the hand could do. Keys and buttons work all the time, so
+ * nobody who does not see it misses anything.
+ * @param {HTMLElement} container
+ * @returns {(text: string) => void}
+ */
+function reminder(container) {
+  const line = document.createElement("p");
+  line.className = "map-reminder";
+  line.setAttribute("aria-hidden", "true");
+  let timer = 0;
+  return (text) => {
+    line.textContent = text;
+    container.append(line);
+    clearTimeout(timer);
+    timer = setTimeout(() => line.remove(), REMINDER_MS);
+  };
 }
 
 /** Where lines run from right to left, what stands at one side stands at the other. */

@@ -302,7 +302,7 @@ function popupContent(id, place) {
     more.textContent = gettext("Mehr zu diesem Ort");
     box.append(more);
   }
-  const list = toList(id);
+  const list = toList(id, place.number);
   if (list) box.append(list);
   return box;
 }
