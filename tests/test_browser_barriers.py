@@ -540,6 +540,9 @@ def test_map_on_a_phone_by_keyboard_alone(chromium: Browser, site: str) -> None:
         expect(page.locator("h1")).to_have_text(name)
         page.go_back()
         expect(page.locator("#karte")).to_be_visible()  # where one came from
+        expect(page.locator(".languages a[lang=ar]")).to_have_attribute(
+            "href", re.compile("#karte$")
+        )
         tab_to(page, ".switch [data-view=list]")
         page.keyboard.press("Enter")
         expect(page.locator("#liste")).to_be_focused()

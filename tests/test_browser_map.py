@@ -376,11 +376,13 @@ def test_wheel_moves_the_page_where_it_scrolls_and_with_ctrl_the_map(
         wait_until(page, "() => scrollY > 50")
         assert page.locator(scale).inner_text() == before
         expect(page.locator(".map-reminder")).to_contain_text("Strg")
+        top = page.evaluate("scrollY")
         page.keyboard.down("Control")
         page.mouse.wheel(0, 400)
         page.keyboard.up("Control")
         expect(page.locator(scale)).not_to_have_text(before)
         expect(page.locator(".map-reminder")).to_have_count(0)
+        assert page.evaluate("scrollY") == top
         page.goto(plain + "/?q=Treff")
         to_map(page)
         before = page.locator(scale).inner_text()
@@ -438,6 +440,29 @@ def test_focus_of_a_popup_whose_mark_goes_into_a_cluster_stays_among_the_marks(
             page.locator(".leaflet-zoom-anim").wait_for(state="detached")
         expect(page.locator(".leaflet-popup")).to_have_count(0)
         wait_until(page, "() => document.activeElement.closest('.leaflet-marker-pane')")
+
+
+@pytest.mark.parametrize(("width", "height"), [(844, 390), (667, 375), (320, 568)])
+def test_popup_on_a_low_map_stays_open_with_its_mark_in_sight(
+    chromium: Browser, plain: str, width: int, height: int
+) -> None:
+    size = {"width": width, "height": height}
+    with opened(
+        chromium, plain + "/?q=Haus#karte", viewport=size, has_touch=True, is_mobile=True
+    ) as page:
+        to_map(page)
+        mark = page.get_by_role("button", name=re.compile("^Haus 2,"))
+        mark.tap()
+        expect(page.locator(".popup h2")).to_be_in_viewport()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator(".popup h2")).to_be_in_viewport()
+        frame, box = page.locator(".map").bounding_box(), mark.bounding_box()
+        assert frame is not None
+        assert box is not None
+        assert box["y"] + box["height"] <= frame["y"] + frame["height"]
+        more = page.get_by_role("link", name="Mehr zu diesem Ort")
+        more.scroll_into_view_if_needed()
+        expect(more).to_be_in_viewport()
 
 
 # -------------------------------------------------------------------------- other readers

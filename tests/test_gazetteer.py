@@ -417,6 +417,29 @@ def test_a_misspelt_ortsteil_in_its_municipality(small: Gazetteer) -> None:
     assert result.score < 0.9
 
 
+@pytest.mark.parametrize(
+    ("stated", "name", "misread"),
+    [
+        ("Iggelheim", "Böhl-Iggelheim", "Ingelheim am Rhein"),
+        ("Ingenheim", "Billigheim-Ingenheim", "Ingelheim am Rhein"),
+        ("Zeltingen", "Zeltingen-Rachtig", "Zettingen"),
+        ("Rieschweiler", "Rieschweiler-Mühlbach", "Rimschweiler"),
+    ],
+)
+def test_half_a_double_name_is_no_typing_error(
+    land: Gazetteer, stated: str, name: str, misread: str
+) -> None:
+    names = {one.label.split(" (")[0] for one in ambiguous(land, city=stated).candidates}
+    assert name in names
+    assert misread in {one.split(",")[0] for one in names}
+
+
+def test_a_postcode_says_which_half_is_meant(land: Gazetteer) -> None:
+    result = found(land, city="Iggelheim", postcode="67459")
+    assert result.label.startswith("Böhl-Iggelheim (")
+    assert result.score < 0.95
+
+
 @pytest.mark.parametrize("stated", ["Mannheim", "Wiesbaden", "Bonn", "Köln", "Saarbrücken", "Xyz"])
 def test_towns_outside_the_land_are_not_read_as_one_inside(land: Gazetteer, stated: str) -> None:
     assert not isinstance(land.find(Address(city=stated)), Found)
@@ -652,7 +675,9 @@ def test_a_well_known_or_long_name_is_found_by_its_sound(
     assert "gelesen als" in result.label
 
 
-@pytest.mark.parametrize("stated", ["Kassel", "Кассель", "كوبلنتس", "Нойштадт"])
+@pytest.mark.parametrize(
+    "stated", ["Kassel", "Кассель", "كوبلنتس", "Нойштадт", "Mühlheim", "Zelters", "Villingen"]
+)
 def test_a_sound_alone_decides_nothing_more(land: Gazetteer, stated: str) -> None:
     """Not for small places, nor in scripts without vowels, nor between namesakes."""
     assert isinstance(land.find_by_sound(stated), Ambiguous)

@@ -255,6 +255,22 @@ def test_date_of_the_source_is_told_apart_from_the_hours(
 
 
 @pytest.mark.parametrize(
+    ("text", "dated_in_note"),
+    [
+        ("Mo 10-12 (Angabe um 2016)", True),
+        ("Mo 10-12 (Stand ca. 2016)", True),
+        ("Mo 10-12 (Angabe 2016, alte Angabe)", False),
+        ("Mo 10-12 (Angabe bei Facebook); Di 9-11 (Angabe 2016)", False),
+        ("Mo 10-12 (Angabe 2012); Di 9-11 (Angabe um 2016)", False),
+        ("Mo 10-12 (alte Angabe)", False),
+        ("Mo 10-12", False),
+    ],
+)
+def test_a_note_tells_the_date_only_where_it_has_it(text: str, dated_in_note: bool) -> None:
+    assert parse_hours(text).dated_in_note is dated_in_note
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Mo 10-12 (Stand 13/2021)",

@@ -737,6 +737,16 @@ def test_a_list_whose_towns_take_long_is_read_as_far_as_time_allows(
     assert found.refused[-1].startswith("ab Zeile 3: nicht gelesen")
 
 
+def test_a_town_of_a_list_that_had_to_be_guessed_is_told_and_not_taken() -> None:
+    def locate(text: str) -> Located:
+        return replace(SEARCH.locate("Cstadt"), text=text, remark="read_as")
+
+    table = b"name;ort;lon;lat\nA;Zstadt;;\nB;;7,25;50,05\n"
+    found = read_halls(table, small_territory(), locate=locate)
+    assert len(found.candidates.ids) == 1
+    assert "gemeint sein kann: Cstadt" in found.refused[0]
+
+
 def test_equal_towns_of_a_list_are_looked_for_once() -> None:
     asked = []
 

@@ -437,7 +437,7 @@ def test_map_data_hold_no_more_than_the_popup_says(client: FlaskClient) -> None:
         "hours",
         "languages",
         "freshness",
-            "number",
+        "number",
     }
 
 

@@ -153,6 +153,16 @@ def test_cards_on_a_saturday(clock: Clock, client: FlaskClient) -> None:
     assert said_on_cards(client.get("/").text)["Treff 1"] == "Jetzt geöffnet bis 02:00 Uhr"
 
 
+def test_midnight_is_the_end_of_the_day_and_not_its_beginning(tmp_path: Path, clock: Clock) -> None:
+    clock.set("2026-11-23T20:00")
+    with Store(f"sqlite:///{tmp_path / 'midnight.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of([place(0, name="Treff 0", opening_hours="Mo 18-24 Uhr")]))
+        client = new_app(store, clock).test_client()
+        assert said_on_cards(client.get("/").text) == {"Treff 0": "Jetzt geöffnet bis 24:00 Uhr"}
+        assert "18:00–24:00" in client.get("/orte/ort-0").text
+
+
 # ------------------------------------------------------------------ now, today, weekend
 
 

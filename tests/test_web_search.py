@@ -138,11 +138,14 @@ SAID = {
     "Zweibrücken": ("Zweibrucken", "Tsvaybryuken", "Цвайбрюкен"),
     "Trier": ("bei Trier", "Trier Nord", "Trier, Rheinland-Pfalz", "Карл-Маркс-Хаус Трир",
               "تریر", "ترير"),
-    "Koblenz": ("كوبلنتس", "كوبلنز", "Koblents", "Karthause Koblenz", "Koplenz"),
+    "Koblenz": ("كوبلنتس", "كوبلنز", "Koblents", "Karthause Koblenz", "Koplenz",
+                "Koblenz an der Mosel"),
     "Wittlich": ("Віттліх",),
     "Speyer": ("Shpayer", "Şpayer"),
     "Haßloch": ("Гаслох", "Хасслох"),
     "Bad Neuenahr-Ahrweiler": ("Bad Neuenahr",),
+    "Zeltingen-Rachtig": ("Zeltingen",),
+    "Landau in der Pfalz": ("Landau Hbf", "Bahnhof Landau", "Landau i.d. Pfalz"),
     "Kasel": ("in der Nähe von Kasel", "Kasel und Umgebung", "rund um Kasel"),
 }  # fmt: skip
 """What residents type who do not know how a name is spelt."""
@@ -169,6 +172,10 @@ def test_a_town_is_found_as_people_write_it(search: PlaceSearch, name: str, text
         ("Hunsrück", "Rhein-Hunsrück-Kreis"),
         ("Кассель", "Kasel (Landkreis Trier-Saarburg, VG Ruwer)"),
         ("Kassel", "Kasel (Landkreis Trier-Saarburg, VG Ruwer)"),
+        ("Landau an der Isar", "Landau in der Pfalz (kreisfreie Stadt)"),
+        ("Ludwigshafen am Bodensee", "Ludwigshafen am Rhein (kreisfreie Stadt)"),
+        ("Wörth a.d. Donau", "Wörth am Rhein (Landkreis Germersheim)"),
+        ("Mühlheim", "Mülheim an der Mosel (Landkreis Bernkastel-Wittlich, VG Bernkastel-Kues)"),
     ],
 )
 def test_what_only_sounds_like_a_place_is_offered_not_taken(
@@ -203,10 +210,26 @@ def test_namesakes_are_asked_back_in_every_script_and_as_parts_of_towns(
     assert not any(search.locate(label).blocked for label in found.options)
 
 
+def test_a_part_of_a_town_is_offered_once(search: PlaceSearch) -> None:
+    assert search.suggest("gonsenh") == ("Gonsenheim, Ortsteil von Mainz (kreisfreie Stadt)",)
+    options = search.locate("Irsch").options
+    assert [label for label in options if "Trier (" in label or label.startswith("Trier-")] == [
+        "Irsch, Ortsteil von Trier (kreisfreie Stadt)"
+    ]
+
+
 def test_a_postal_code_tells_a_municipality_from_a_part_of_a_town(search: PlaceSearch) -> None:
     found = search.locate("55559 Bretzenheim")
     assert found.spot
     assert found.spot.ags == "07133018"
+
+
+@pytest.mark.parametrize("text", ["64646 Heppenheim", "65239 Hochheim", "10115 Mombach"])
+def test_a_postal_code_elsewhere_contradicts_a_part_of_a_town(
+    search: PlaceSearch, text: str
+) -> None:
+    assert search.locate(text).blocked
+    assert search.locate(f"Hauptstr. 3, {text}").blocked
 
 
 @pytest.mark.parametrize(
@@ -431,6 +454,12 @@ def test_a_street_is_kept_while_namesakes_are_asked_back(real: FlaskClient) -> N
     page = real.get(address).text
     assert "Straßen können wir nicht suchen." in page
     assert "rund um die Mitte von Bauler" in page
+
+
+def test_a_street_that_leaves_no_room_for_the_town_is_left_out(real: FlaskClient) -> None:
+    page = real.get("/", query_string={"ort": "Weg " * 40 + "3, Bauler"}).text
+    (address,) = links(page, "VG Adenau")
+    assert parse_qs(urlsplit(address).query) == {"ort": ["Bauler (Landkreis Ahrweiler, VG Adenau)"]}
 
 
 def test_a_part_of_a_town_without_a_point_is_said_to_be_so(real: FlaskClient) -> None:

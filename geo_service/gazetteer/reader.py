@@ -26,7 +26,7 @@ from geo_service.gazetteer.spelling import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from geo_service.gazetteer.index import Index
 
@@ -43,6 +43,7 @@ class Reader:
         self._by_length: dict[int, list[str]] = defaultdict(list)
         for key in index.names:
             self._by_length[len(key)].append(key)
+        self._halves = _halves(index)
         self.sounds = Sounds(index.names)
         self._sorted = sorted(index.names.keys() | index.aliases.keys())
         self.read = lru_cache(maxsize=65_536)(self._read)
@@ -119,14 +120,17 @@ class Reader:
     # ---------------------------------------------------------------- typing errors
 
     def misspelt(self, key: str) -> tuple[Match, ...]:
-        """Return places whose name differs by few typing errors (letters swapped count once)."""
+        """Return places whose name differs by few typing errors (letters swapped count once).
+
+        Half a double name is no error: "Iggelheim" may be Böhl-Iggelheim, or else Ingelheim.
+        """
         edits = allowed_edits(key)
         if not edits:
             return ()
         near = process.extract(
             key, self._pool(len(key), edits), scorer=OSA.distance, score_cutoff=edits, limit=16
         )
-        return tuple(
+        misread = (
             replace(
                 _misread(match, key, name, distance),
                 official=False,
@@ -135,6 +139,7 @@ class Reader:
             for name, distance, _ in near
             for match in self._index.names[name]
         )
+        return (*self._halves.get(key, ()), *misread)
 
     def misspelt_within(self, key: str, ags: Iterable[str]) -> tuple[Match, ...]:
         """Return Ortsteile of these municipalities whose name differs by few typing errors."""
@@ -151,19 +156,11 @@ class Reader:
         return [name for n in lengths if n >= 4 for name in self._by_length.get(n, ())]
 
     def heard(self, text: str) -> tuple[Match, ...]:
-        """Return places whose name sounds like `text`, in any script."""
+        """Return places whose name sounds like `text`, in any script; known if one of them is."""
+        alike = self.sounds.alike(text)
         sure = not consonant_keys(text) and sound_key(text) not in _OUTSIDE_SOUNDS
-        return tuple(
-            replace(
-                match,
-                score=MISSPELT,
-                official=False,
-                edits=1,
-                remark=f"gelesen als „{match.place.name}“",
-                known=sure and _is_known(match, match.place.name),
-            )
-            for match in self.sounds.alike(text)
-        )
+        known = sure and any(_is_known(match, min(_short(match), key=len)) for match in alike)
+        return tuple(_read_as(match, known=known) for match in alike)
 
     # ------------------------------------------------------------------ beginnings
 
@@ -187,6 +184,21 @@ def _short(match: Match) -> set[str]:
 def _parts_of(wholes: Sequence[Match], parts: Sequence[Match]) -> tuple[Match, ...]:
     ags = {match.ags for match in whole(wholes)}
     return tuple(m for m in parts if not m.place.is_municipality and m.ags in ags)
+
+
+def _halves(index: Index) -> Mapping[str, tuple[Match, ...]]:
+    """Return the municipalities by each half of a double name: "zeltingen", "rachtig"."""
+    halves: dict[str, tuple[Match, ...]] = defaultdict(tuple)
+    for seat in index.seats.values():
+        parts = seat.name.split("-")
+        for key in {place_key(part) for part in parts} if len(parts) > 1 else ():
+            halves[key] += (_read_as(Match(seat, MISSPELT), known=False),)
+    return halves
+
+
+def _read_as(match: Match, *, known: bool) -> Match:
+    remark = f"gelesen als „{match.place.name}“"
+    return replace(match, score=MISSPELT, official=False, edits=1, remark=remark, known=known)
 
 
 def _misread(match: Match, key: str, name: str, distance: int) -> Match:

@@ -167,7 +167,7 @@ OUTSIDE: Final = frozenset(
         *("Burghausen", "Charlottenburg", "Eislingen", "Eppelheim", "Eschweiler", "Freudenberg"),
         *("Karlstadt", "Lauenburg", "Lindau", "Mörlenbach", "Mosbach", "Neuenburg am Rhein"),
         *("Ottersberg", "Ottweiler", "Schmallenberg", "Schorndorf", "Schriesheim"),
-        *("Schwarzenberg", "Winterberg", "Wittenheim", "Wittingen"),
+        *("Schwarzenberg", "Villingen", "Weinheim", "Winterberg", "Wittenheim", "Wittingen"),
     )
 )
 """Towns of 10,000 people and more outside the Land (Germany and neighbours; GeoNames) whose

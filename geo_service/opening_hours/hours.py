@@ -66,8 +66,8 @@ class Hours:
 
     @property
     def dated_in_note(self) -> bool:
-        """Whether the note tells already how old the hours are: "Angabe um 2016"."""
-        return self.note is not None and "angabe" in self.note.casefold()
+        """Whether the note tells the date already: "Angabe um 2016"."""
+        return bool(self.as_of and self.note and self.as_of[:4] in self.note)
 
     @property
     def closed_else(self) -> bool:

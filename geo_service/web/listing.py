@@ -14,6 +14,7 @@ from geo_service.web.filters import FACETS, MAY_BE_SILENT, Filter, round_km
 from geo_service.web.languages import language
 from geo_service.web.places import NO_KREIS
 from geo_service.web.queries import query_pairs, query_string, radius_addresses
+from geo_service.web.search import MAX_CHARS
 from geo_service.web.stencils import Stencil, Written
 from geo_service.web.wording import gettext, ngettext
 
@@ -338,9 +339,10 @@ class ListPage(ListedPage):
         return Option(text, count, False, query_string(query)) if count else None
 
     def place_address(self, label: str) -> str:
-        """Return the query string of this choice at another place."""
+        """Return the query string of this choice at another place, in the same street."""
         street = self.located.street
         where = f"{street.street}, {label}" if street else label
+        where = where if len(where) <= MAX_CHARS else label
         return query_string(replace(self.asked, where=where, near=None))
 
 

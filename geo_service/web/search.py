@@ -59,6 +59,10 @@ _NEARNESS: Final = re.compile(
     re.IGNORECASE,
 )
 """Words for "around", which is what every search for a place means."""
+_JOINING: Final = frozenset(
+    ("a", "am", "an", "auf", "bei", "d", "der", "i", "im", "in", "ob", "vor")
+)
+"""Words before what tells a town from its namesakes."""
 _WELL_KNOWN: Final = 10_000  # people
 
 Kind = Literal["device", "point", "town", "part", "postcode", "address"]
@@ -210,7 +214,7 @@ class PlaceSearch:
         labels += [one.label for one in self._gazetteer.suggest(text, limit=SUGGESTIONS)]
         places = tuple(dict.fromkeys(labels))
         others = self._districts_and_areas(start) if len(start) >= 3 else []
-        others = others[: max(2, SUGGESTIONS - len(places))]
+        others = [one for one in others if one not in places][: max(2, SUGGESTIONS - len(places))]
         return (*places[: SUGGESTIONS - len(others)], *others)
 
     def _districts_and_areas(self, start: str) -> list[str]:
@@ -220,7 +224,8 @@ class PlaceSearch:
             for one in known
             if name.startswith(start) or (" " in start and fold(one).startswith(start))
         ]
-        return districts[:3] + [name for name in self._area_names if _begins(name, start)]
+        labels = [(_labels(self._plain(one)) or (one,))[0] for one in districts[:3]]
+        return labels + [name for name in self._area_names if _begins(name, start)]
 
     def _postcode_towns(self, text: str) -> tuple[str, ...]:
         digits, _, start = text.partition(" ")
@@ -286,7 +291,12 @@ class PlaceSearch:
             return None
         if self._plain(text):
             return None
-        parts = [one for one in _address_parts(text) if _LETTER.search(one[0])]
+        parts = [
+            (street, town)
+            for street, town in _address_parts(text)
+            if _LETTER.search(street)
+            and not (_POSTCODE.fullmatch(street[-5:]) and fold(town) in self._districts)
+        ]
         for read in (self._town, self._town_with_part):
             for street, town in parts:
                 found = read(town)
@@ -337,23 +347,18 @@ class PlaceSearch:
 
     def _district(self, text: str) -> Located | None:
         """Read a part of a large town that the gazetteer does not have, or has elsewhere."""
-        names = self._districts.get(fold(_POSTCODE.sub(" ", text)))
+        names = self._districts.get(fold(_POSTCODE.sub(" ", text)), [])
+        names = [one for one in names if not self._plain(one)]
         if not names:
             return None
-        known = self._plain(text)
-        labels = _labels(known)
-        if known and known.spot and (known.spot.kind == "part" or self._agrees(text, known.spot)):
-            return None
-        if len(names) > 1 or labels:
-            return Located(text, options=(*labels, *names), asked=True)
-        town = self._named(names[0])
+        labels = _labels(self._plain(text))
+        agreeing = [one for one in names if _may_be_in(one, text)]
+        if not agreeing:
+            return None if labels else Located(text, options=tuple(names))
+        if len(agreeing) > 1 or labels:
+            return Located(text, options=(*labels, *agreeing), asked=True)
+        town = self._named(agreeing[0])
         return replace(town, text=text) if town else None
-
-    def _agrees(self, text: str, spot: Spot) -> bool:
-        """Tell whether `text` has the postal code of the municipality."""
-        code = _POSTCODE.search(text)
-        seats = {(postcode, ags) for postcode, _, ags in self._towns}
-        return code is not None and (code[1], spot.ags) in seats
 
     def _short(self, text: str) -> Located | None:
         """Read "KL", "Lautern"."""
@@ -384,19 +389,21 @@ class PlaceSearch:
         cuts = range(min(len(words) - 1, _TOWN_WORDS), 0, -1)
         first = self._large(" ".join(words[:cut]) for cut in cuts)
         last = self._large(" ".join(words[-cut:]) for cut in cuts)
-        if first and last and first != last:
-            return Located(text, options=(first.label, last.label))
+        if first and last and first.spot != last.spot:
+            return Located(text, options=(*_labels(first), *_labels(last)))
+        if first and _is_namesake(first):
+            return Located(text, options=_labels(first))
         town = first or last
-        return Located(text, town, remark="read_as") if town else None
+        return replace(town, text=text, remark="read_as") if town else None
 
-    def _large(self, texts: Iterable[str]) -> Spot | None:
+    def _large(self, texts: Iterable[str]) -> Located | None:
         """Return the first municipality of 10,000 people and more that is named exactly."""
         for text in texts:
             found = self._plain(text) if len(fold(text)) >= 4 else None
             spot = found.spot if found else None
             people = self._people.get(spot.ags or "", 0) if spot else 0
             if spot and spot.kind == "town" and people >= _WELL_KNOWN:
-                return spot
+                return found
         return None
 
     def _options(self, text: str, found: GeocodeResult) -> Located | None:
@@ -433,10 +440,23 @@ def _labels(found: Located | None) -> tuple[str, ...]:
     return (found.spot.label,) if found.spot else found.options
 
 
+def _is_namesake(town: Located) -> bool:
+    """Tell whether "Landau an der" goes on as another town, not as "Landau in der Pfalz"."""
+    own = fold(town.spot.name).split() if town.spot else []
+    return fold(town.text).split()[-1] in _JOINING and not _JOINING.isdisjoint(own)
+
+
 def _remark(found: Found) -> Remark:
     if "gelesen als" in found.label:
         return "read_as"
     return "part_unknown" if "nicht verzeichnet" in found.label else ""
+
+
+def _may_be_in(district: str, text: str) -> bool:
+    """Tell whether `text` has no postal code, or one of the town of "Mainz-Mombach"."""
+    code = _POSTCODE.search(text)
+    first, last = POSTCODES[district.partition("-")[0]]
+    return code is None or first <= int(code[1]) <= last
 
 
 def _only_postcode(text: str) -> str:

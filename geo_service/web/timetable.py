@@ -69,7 +69,7 @@ class Opening:
         """Return it in a few words, without the remark."""
         first = self.spans[0]
         if self.state == "now" and first.end - first.start < _DAY_MINUTES:
-            said = gettext("Jetzt geöffnet bis %(time)s Uhr", time=_clock(first.end))
+            said = gettext("Jetzt geöffnet bis %(time)s Uhr", time=_end(first.end))
         else:
             said = gettext("Heute %(hours)s", hours=wording.listed(map(_hours, self.spans)))
         dated = gettext("Angabe %(date)s", date=wording.date(self.as_of)) if self.as_of else ""
@@ -79,8 +79,11 @@ class Opening:
 def _hours(span: Span) -> str:
     if span.from_start:
         return gettext("ab %(time)s Uhr", time=_clock(span.start))
-    end = "24:00" if span.end == _DAY_MINUTES else f"{span.end // 60 % 24:02}:{span.end % 60:02}"
-    return f"{_clock(span.start)}–{wording.clock(end)}"
+    return f"{_clock(span.start)}–{_end(span.end)}"
+
+
+def _end(minute: int) -> str:
+    return wording.clock("24:00") if minute == _DAY_MINUTES else _clock(minute)
 
 
 def _clock(minute: int) -> str:

@@ -65,7 +65,7 @@ DISTRICTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 SHORT_NAMES: Final[Mapping[str, str]] = {
     **{"kl": "Kaiserslautern", "ko": "Koblenz", "ld": "Landau in der Pfalz", "mz": "Mainz"},
-    **{"lu": "Ludwigshafen am Rhein", "nw": "Neustadt an der Weinstraße", "wo": "Worms"},
+    **{"lu": "Ludwigshafen am Rhein", "nw": "Neustadt an der Weinstraße"},
     **{"ft": "Frankenthal (Pfalz)", "ps": "Pirmasens", "sp": "Speyer", "tr": "Trier"},
     **{"zw": "Zweibrücken", "lautern": "Kaiserslautern", "k lautern": "Kaiserslautern"},
 }

@@ -55,10 +55,10 @@ function yieldToPage(map) {
   const passing = { capture: true, passive: true };
   const remind = reminder(container);
   const byWheel = (/** @type {WheelEvent} */ event) => {
-    const meant = event.ctrlKey || event.metaKey || !pageScrolls();
-    map.scrollWheelZoom[meant ? "enable" : "disable"]();
+    if (event.ctrlKey || event.metaKey || !pageScrolls()) return;
+    event.stopImmediatePropagation(); // Leaflet's listener stays, or it came too late for the next
     const inPopup = event.target instanceof Element && event.target.closest(".leaflet-popup");
-    if (!meant && !inPopup) remind(gettext("Strg + Mausrad vergrößert die Karte"));
+    if (!inPopup) remind(gettext("Strg + Mausrad vergrößert die Karte"));
   };
   container.addEventListener("wheel", byWheel, passing);
   if (!window.matchMedia("(pointer: coarse)").matches) return;

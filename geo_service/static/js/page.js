@@ -4,31 +4,36 @@ const WIDE = window.matchMedia("(min-width: 64rem)");
 const container = /** @type {HTMLElement|null} */ (document.querySelector(".map"));
 const switches = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll(".switch a")]);
 
-/** How far down the list was read when the map took its place. */
-let read = 0;
-
 /**
  * Show the list or the map where there is no room for both.
  * @param {string} view "list" or "map"
  */
 function show(view) {
-  const before = document.body.dataset.view;
-  if (before === "list") read = scrollY;
   document.body.dataset.view = view;
-  if (before === "map" && view === "list") scrollTo({ top: read, behavior: "instant" });
   for (const link of switches) {
     if (link.dataset.view === view) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
+  for (const link of document.querySelectorAll(".languages a")) {
+    /** @type {HTMLAnchorElement} */ (link).hash = view === "map" ? "karte" : "";
+  }
+}
+
+/** Show what the address says. */
+function showAsAddressed() {
+  show(location.hash === "#karte" ? "map" : "list");
 }
 
 /**
- * Show one of the two and keep it in the address, so that "back" leads to it again.
+ * Show one of the two and keep it in the address, so that "back" and another language lead to it
+ * again; beside it, how far down the list was read when the map took its place.
  * @param {string} view "list" or "map"
  */
 function turn(view) {
+  const read = document.body.dataset.view === "list" ? scrollY : (history.state?.read ?? 0);
   show(view);
-  history.replaceState(history.state, "", view === "map" ? "#karte" : location.pathname + location.search);
+  history.replaceState({ read }, "", view === "map" ? "#karte" : location.pathname + location.search);
+  if (view === "list") scrollTo({ top: read, behavior: "instant" });
 }
 
 for (const link of switches) {
@@ -39,7 +44,8 @@ for (const link of switches) {
     if (target instanceof HTMLElement) target.focus({ preventScroll: true });
   });
 }
-show(location.hash === "#karte" ? "map" : "list");
+showAsAddressed();
+addEventListener("popstate", showAsAddressed);
 // The skip link leads to the list, which a phone hides behind the map.
 document.querySelector(".skip")?.addEventListener("click", () => turn("list"));
 

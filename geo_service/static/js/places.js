@@ -8,6 +8,8 @@ import { gettext, ngettext, number } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHOW_ZOOM = 14;
+/** Maps less high than this are low, in pixels; map.css has the same. */
+const LOW = 400;
 const STEP = 400;
 /** @type {Record<string, [0|1, 1|-1]>} */
 const WAYS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
@@ -54,7 +56,7 @@ export function addPlaces(map) {
       try {
         const data = await load(places);
         for (const [number, feature] of data.features.entries()) {
-          markers.set(feature.id, placeMarker(feature));
+          markers.set(feature.id, placeMarker(feature, map));
           if (number % STEP === STEP - 1) await new Promise((resolve) => setTimeout(resolve));
         }
         await new Promise((resolve) => {
@@ -212,9 +214,10 @@ function ring(groups) {
 
 /**
  * @param {{id: string, geometry: {coordinates: [number, number]}, properties: Record<string, any>}} feature
+ * @param {L.Map} map
  * @returns {L.Marker}
  */
-function placeMarker({ id, geometry, properties }) {
+function placeMarker({ id, geometry, properties }, map) {
   const [lon, lat] = geometry.coordinates;
   const parts = [properties.name, properties.category, properties.rough ? gettext("Lage ungefähr") : ""];
   const label = parts.filter(Boolean).join(", ");
@@ -230,9 +233,15 @@ function placeMarker({ id, geometry, properties }) {
     group: groupOf(properties.group),
     title: label, // the same as its name, or screen readers would say it twice
   });
-  marker.bindPopup(() => popupContent(id, properties), {
-    // The legend's button lies over the upper edge, zoom and scale over the lower.
-    autoPanPaddingTopLeft: [12, 68],
+  const content = () => {
+    // The legend's button lies over the upper edge; a low map has room for one of both.
+    const low = map.getSize().y < LOW;
+    map.getContainer().parentElement?.classList.toggle("map-low", low);
+    /** @type {L.Popup} */ (marker.getPopup()).options.autoPanPaddingTopLeft = [12, low ? 12 : 68];
+    return popupContent(id, properties);
+  };
+  marker.bindPopup(content, {
+    // Zoom and scale lie over the lower edge.
     autoPanPaddingBottomRight: [12, 16],
     maxWidth: 290,
     minWidth: 200,
@@ -349,10 +358,13 @@ function placeAddress(id) {
 function makeKeyable(map) {
   const container = map.getContainer();
   const pane = /** @type {HTMLElement} */ (map.getPane("markerPane"));
-  let lost = false;
-  /** @type {Node|null} what had the focus last: what is taken away with it cannot be asked */
+  /** @type {Node|null} what of the map had the focus last: what is taken away with it is not told */
   let held = null;
-  document.addEventListener("focusin", ({ target }) => (held = /** @type {Node} */ (target)));
+  let lost = false;
+  document.addEventListener("focusin", ({ target }) => {
+    held = target instanceof Node && container.contains(target) ? target : null;
+    lost = false;
+  });
   const marks = () =>
     /** @type {HTMLElement[]} */ ([...pane.querySelectorAll("[role=button]")]).filter(inView);
   const inView = (element) => {
@@ -369,8 +381,8 @@ function makeKeyable(map) {
     for (const element of pane.querySelectorAll("[role=button]")) {
       /** @type {HTMLElement} */ (element).tabIndex = element === stop ? 0 : -1;
     }
+    lost ||= held !== null && !held.isConnected;
     if (lost && stop && [document.body, container].includes(document.activeElement)) {
-      lost = false;
       stop.focus({ preventScroll: true });
     }
   };
@@ -386,7 +398,6 @@ function makeKeyable(map) {
     const from = /** @type {HTMLElement} */ (event.target);
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      lost = from.classList.contains("cluster");
       from.click();
       return;
     }
