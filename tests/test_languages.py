@@ -394,6 +394,20 @@ def test_what_a_record_says_of_languages_stays_marked_as_german(tmp_path: Path) 
 _SHOWN = ("/?q=Café", "/orte/ort-1", "/gebiete/07131001")
 
 
+def test_chosen_area_and_offer_keep_their_german_names_and_say_so(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'x.db'}") as store:
+        store.migrate()
+        fill(store, initiatives_of([place(1, offers="Sprachcafé")]))
+        client = app_of(store, small_territory()).test_client()
+        query = "?zeit=heute&angebot=Sprachcafé&gebiet=07131001"
+        pages = {code: client.get(f"/{code}/{query}").text for code in ("ar", "de")}
+    chips = {code: re.findall(r'<a class="chip made".*?</a>', page) for code, page in pages.items()}
+    marked = {code: [' lang="de"' in chip for chip in found] for code, found in chips.items()}
+    assert sum(marked["ar"]) == 2
+    assert marked["ar"] == ["Sprachcafé" in one or "Aheim" in one for one in chips["ar"]]
+    assert marked["de"] == [False] * 3
+
+
 def test_only_words_of_ours_are_translated(app: Flask) -> None:
     with spoken(app, "en"):
         assert wording.label("Haus der Familie") != "Haus der Familie"

@@ -97,10 +97,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A choice that is made, and the address without it."""
+    """A choice that is made, and the address without it; `german` names stay as they are."""
 
     label: str
     address: str
+    german: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,7 @@ class Choices:
                 self._address(
                     replace(query, text="") if facet == "q" else query.toggled(facet, value)
                 ),
+                facet in {"gebiet", "angebot"},
             )
             for facet, value, label in chosen_of(self.view, query)
         ]
